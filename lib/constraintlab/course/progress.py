@@ -1,0 +1,67 @@
+"""What this learner measured, predicted and finished: one small file, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from constraintlab.limits.home import home
+
+VERSION = 1
+
+
+class Progress:
+    """A JSON document `{"version", "labs": {lab: {"predictions", "strip", "checks"}}}`.
+
+    Two notebooks may write at once: each change re-reads the file under a lock, so that
+    neither loses the other's. A damaged file is set aside and named, never overwritten.
+    """
+
+    def __init__(self, path: Path | None = None, say: Callable[[str], object] = print) -> None:
+        self.path = path or home().path / "progress.json"
+        self._say = say
+
+    def lab(self, lab: str) -> dict:
+        """A copy of what is kept for one lab."""
+        return self._read()["labs"].get(lab, {})
+
+    def put(self, lab: str, part: str, key: str, value: object) -> None:
+        """Keep `value` under labs[lab][part][key]."""
+        with self._locked():
+            whole = self._read()
+            whole["labs"].setdefault(lab, {}).setdefault(part, {})[key] = value
+            fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+            fresh.write_text(json.dumps(whole, indent=1))
+            os.replace(fresh, self.path)
+
+    def _read(self) -> dict:
+        empty = {"version": VERSION, "labs": {}}
+        try:
+            whole = json.loads(self.path.read_text())
+            if whole["version"] != VERSION or not isinstance(whole["labs"], dict):
+                raise ValueError(f"version {whole['version']}, this constraintlab reads {VERSION}")
+            return whole
+        except FileNotFoundError:
+            return empty
+        except (ValueError, KeyError, TypeError) as error:
+            aside = self.path.with_name(f"progress.unreadable-{os.getpid()}.json")
+            with suppress(OSError):
+                os.replace(self.path, aside)
+            self._say(
+                f"{self.path.name} was unreadable ({error}). It is kept as {aside.name}; "
+                "progress starts afresh."
+            )
+            return empty
+
+    @contextmanager
+    def _locked(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path.with_suffix(".lock"), "w") as lock:
+            with suppress(ImportError):  # Windows has no fcntl: the atomic replace still holds
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,109 @@
+"""What a notebook shows: tables, source code, the diff between two rungs, charts without a network."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from html import escape
+
+
+class Table:
+    """Rows under headings; the first column is text, the others are aligned right."""
+
+    def __init__(self, headings: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""):
+        self.headings, self.note = tuple(headings), note
+        self.rows = [tuple(str(cell) for cell in row) for row in rows]
+        for row in self.rows:
+            if len(row) != len(self.headings):
+                raise ValueError(f"{row} has {len(row)} cells, the table {len(self.headings)}")
+
+    def __str__(self) -> str:
+        lines = [self.headings, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.headings))]
+
+        def show(line):
+            first, *rest = (
+                c.ljust(w) if i == 0 else c.rjust(w)
+                for i, (c, w) in enumerate(zip(line, widths, strict=True))
+            )
+            return "  ".join([first, *rest]).rstrip()
+
+        return "\n".join([*map(show, lines), *([self.note] if self.note else [])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        def cells(line, tag):
+            return "".join(
+                f'<{tag} style="text-align:{"left" if i == 0 else "right"}">{escape(c)}</{tag}>'
+                for i, c in enumerate(line)
+            )
+
+        body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
+        note = f'<div style="opacity:.75">{escape(self.note)}</div>' if self.note else ""
+        return (
+            '<table style="font-variant-numeric:tabular-nums;margin-left:0">'
+            f"<thead><tr>{cells(self.headings, 'th')}</tr></thead><tbody>{body}</tbody></table>{note}"
+        )
+
+
+def source(function: Callable):
+    """The source of one function, highlighted as the notebook does it."""
+    from IPython.display import Code
+
+    return Code(inspect.getsource(function), language="python")
+
+
+class Diff:
+    """What changed from one function to its neighbour: that change is the idea."""
+
+    def __init__(self, before: Callable, after: Callable) -> None:
+        self.names = tuple(f"{f.__module__.split('.')[-1]}.{f.__name__}" for f in (before, after))
+        old, new = (_body(f) for f in (before, after))
+        self.lines = list(difflib.unified_diff(old, new, *self.names, lineterm="", n=2))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        tint = {"+": "rgba(0,158,115,.18)", "-": "rgba(213,94,0,.18)"}
+        rows = []
+        for line in self.lines:
+            colour = "" if line[:3] in ("+++", "---") else tint.get(line[:1], "")
+            style = f' style="background:{colour}"' if colour else ""
+            rows.append(f"<div{style}>{escape(line) or '&nbsp;'}</div>")
+        return f'<pre style="line-height:1.35">{"".join(rows)}</pre>'
+
+
+def _body(function: Callable) -> list[str]:
+    """Source lines without the docstring: a diff is about code."""
+    lines = inspect.getsource(function).splitlines()
+    doc = inspect.getdoc(function)
+    if not doc:
+        return lines
+    start = next(i for i, line in enumerate(lines) if '"""' in line)
+    end = start if lines[start].count('"""') == 2 else start + 1
+    while '"""' not in lines[end]:
+        end += 1
+    return lines[:start] + lines[end + 1 :]
+
+
+def si(value: float, unit: str = "", digits: int = 3) -> str:
+    """A number with an SI prefix: si(1.23e10, 'B/s') is '12.3 GB/s'."""
+    if value != value:
+        return "n/a"
+    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")):
+        if abs(value) >= limit:
+            return f"{_round(value / limit, digits)} {prefix}{unit}".rstrip()
+    for limit, prefix in ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if abs(value) >= limit:
+            return f"{_round(value / limit, digits)} {prefix}{unit}".rstrip()
+    return f"{value:.0f} {unit}".rstrip()
+
+
+def _round(value: float, digits: int) -> str:
+    whole = len(str(int(abs(value))))
+    return f"{value:.{max(0, digits - whole)}f}"

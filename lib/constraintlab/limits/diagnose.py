@@ -1,0 +1,128 @@
+"""From a stack and a machine to a `Verdict`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.compose import slowest
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.shares import shares_of
+from constraintlab.limits.stack import Stack, scale
+from constraintlab.limits.verdict import DISAGREE, Verdict
+from constraintlab.limits.whatif import worth
+
+CLOSE = 0.8
+"""A second resource with at least this part of the largest share is named too."""
+
+BEHIND = 1.10
+"""A fix worth less than this meets another limit at once, so that limit is named too."""
+
+
+def needs(stack: Stack) -> list[tuple[str, str]]:
+    """The capacities that a verdict on this stack rests on, as (dotted name, why)."""
+    wanted = {}
+    for k in stack.kernels:
+        total = k.fixed + k.each
+        if total.flops:
+            wanted[f"compute.{k.unit}"] = k.name
+        if total.bytes:
+            wanted["bandwidth"] = k.name
+        if total.fresh:
+            wanted["pages"] = k.name
+    return list(wanted.items())
+
+
+def diagnose(
+    stack: Stack,
+    caps: Capacities,
+    *,
+    measured: Estimate | None = None,
+    unit: str = "tok/s",
+    sources: Mapping[str, str] | None = None,
+) -> Verdict:
+    """The verdict on `stack` running on a machine with `caps`.
+
+    measured: the throughput observed, in `unit`; the prediction is held against it. A
+    capacity that the stack needs and nobody measured gives `insufficient evidence`, never a
+    guess.
+    """
+    known = dict(caps.rates())
+    missing = tuple(
+        f"{name} (for {why}): {known[name].source if name in known else 'n/a: not probed'}"
+        for name, why in needs(stack)
+        if name not in known or known[name].missing
+    )
+    labels = {name: known[name].source for name, _ in needs(stack) if name in known}
+    labels |= {"demands": "counted"} | dict(sources or {})
+    pace = slowest(stack, caps) if not missing else None
+    if pace is None or not math.isfinite(pace.x):
+        return Verdict(
+            "insufficient evidence",
+            (),
+            (),
+            {},
+            {},
+            None,
+            measured,
+            unit,
+            missing=missing or ("no demand was counted: nothing says what the work asks for",),
+            sources=labels,
+        )
+    shares = shares_of(pace, stack)
+    worths = {r: worth(stack, caps, r) for r in Resource}
+    names = _constraint(stack, caps, shares, worths)
+    after = scale(stack, caps, names[0], math.inf)
+    beyond = slowest(*after)
+    return Verdict(
+        outcome="demand" if names[0] is Resource.DEMAND else "bound",
+        constraint=names,
+        next=_ranked(shares_of(beyond, after[0]))[:1],
+        shares={r: shares.get(r, 0.0) for r in Resource},
+        worth=worths,
+        predicted=pace.x,
+        measured=measured,
+        unit=unit,
+        evidence=tuple(_evidence(pace.x, measured, names, shares, worths)),
+        sources=labels,
+    )
+
+
+def _ranked(shares: Mapping[Resource, float]) -> tuple[Resource, ...]:
+    return tuple(sorted(shares, key=lambda r: -shares[r]))
+
+
+def _constraint(stack, caps, shares, worths) -> tuple[Resource, ...]:
+    """The largest share, and a second one that is close to it or right behind it."""
+    first, *others = _ranked(shares)
+    if others and shares[others[0]] >= CLOSE * shares[first]:
+        return first, others[0]
+    if worths[first] < BEHIND:
+        after = scale(stack, caps, first, math.inf)
+        behind = _ranked(shares_of(slowest(*after), after[0]))
+        if behind and behind[0] is not first:
+            return first, behind[0]
+    return (first,)
+
+
+def _evidence(x, measured, names, shares, worths):
+    first = names[0]
+    if first is not Resource.DEMAND:
+        yield f"{shares[first]:.0%} of a token's cost is {first.label}"
+    if worths[first] < BEHIND and len(names) > 1:
+        yield (
+            f"{names[1].label} stands right behind: without {first.label} only ×{worths[first]:.2f}"
+        )
+    elif len(names) > 1:
+        yield f"{names[1].label} is close, with {shares[names[1]]:.0%}"
+    if measured and measured.value:
+        off = x / measured.value - 1
+        if abs(off) > DISAGREE:
+            yield (
+                f"the model says {abs(off):.0%} {'more' if off > 0 else 'less'} than was "
+                "measured: it misses something, so don't build on this verdict"
+            )
+        else:
+            yield f"the model is within {abs(off):.0%} of the measurement"

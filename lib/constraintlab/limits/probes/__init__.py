@@ -1,0 +1,1 @@
+"""Probes: one file a capacity, each measuring it in a fraction of a second."""

@@ -1,0 +1,65 @@
+"""Compute: FLOP/s of a large matrix product per dtype, and exponentials/s of a softmax."""
+
+from __future__ import annotations
+
+import time
+
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.probes.timing import repeat
+
+DTYPES = ("float32", "bfloat16", "float16")
+LARGEST = 2048
+SLOW = 0.2
+"""Seconds: a product that takes longer is not tried at twice the size (emulated dtypes)."""
+
+
+def matrix_product(dtype: str, device: str = "cpu", budget: float = 0.4) -> Estimate:
+    """FLOP/s of the largest n×n product, n ≤ 2048, that runs in well under a second.
+
+    A CPU without bf16 instructions multiplies bf16 hundreds of times slower than fp32, so the
+    size grows only while the product stays quick.
+    """
+    import torch
+
+    kind = getattr(torch, dtype)
+    wait = torch.cuda.synchronize if device != "cpu" else _nothing
+    n = 64
+    try:
+        while True:
+            a = torch.randn(n, n, device=device).to(kind)
+            b = torch.randn(n, n, device=device).to(kind)
+            out = torch.empty(n, n, device=device, dtype=kind)
+
+            def product(a=a, b=b, out=out):
+                torch.mm(a, b, out=out)
+                wait()
+
+            product()
+            start = time.perf_counter()
+            product()
+            if n >= LARGEST or (time.perf_counter() - start) * 8 > SLOW:
+                break
+            n *= 2
+    except RuntimeError as error:
+        return Estimate.absent("FLOP/s", f"{dtype} products don't run here: {error}")
+    return Estimate.of([2 * n**3 / s for s in repeat(product, budget=budget)], "FLOP/s")
+
+
+def exponentials(device: str = "cpu", budget: float = 0.3) -> Estimate:
+    """Exponentials/s of a row softmax over 4 MB of fp32 that stays in cache."""
+    import torch
+
+    wait = torch.cuda.synchronize if device != "cpu" else _nothing
+    x = torch.randn(256, 4096, device=device)
+    out = torch.empty_like(x)
+
+    def softmax():
+        for _ in range(8):
+            torch.softmax(x, -1, out=out)
+        wait()
+
+    return Estimate.of([8 * x.numel() / s for s in repeat(softmax, budget=budget)], "exp/s")
+
+
+def _nothing() -> None:
+    """A CPU product is finished when the call returns."""

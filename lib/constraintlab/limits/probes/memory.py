@@ -1,0 +1,66 @@
+"""Memory: bytes/s read beyond the last-level cache, and bytes/s of fresh pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.probes.timing import repeat
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def last_level_cache(root: Path = _CACHES) -> int:
+    """Bytes of the last-level cache; 32 MiB is assumed where the system doesn't say."""
+    sizes = []
+    for file in root.glob("index*/size"):
+        text = file.read_text().strip()
+        scale = {"K": 1024, "M": 1024**2}.get(text[-1:], 1)
+        sizes.append(int(text.rstrip("KMB")) * scale)
+    return max(sizes, default=32 * 1024**2)
+
+
+def read_size(available: int, cache: int | None = None) -> int:
+    """Bytes to stream: four times the cache and at least 128 MiB, but an eighth of memory at most."""
+    wanted = max(4 * (last_level_cache() if cache is None else cache), 128 * 1024**2)
+    return min(wanted, available // 8)
+
+
+def bandwidth(available: int, device: str = "cpu", budget: float = 0.4) -> Estimate:
+    """Bytes/s of summing a buffer that no cache holds, every core reading its part.
+
+    available: bytes of memory that the probe may assume are free.
+    """
+    import torch
+
+    wait = torch.cuda.synchronize if device != "cpu" else (lambda: None)
+    n = read_size(available) // 4
+    buffer = torch.ones(n, device=device)
+
+    def read():
+        buffer.sum()
+        wait()
+
+    return Estimate.of([4 * n / s for s in repeat(read, budget=budget)], "B/s")
+
+
+def fresh_pages(available: int, budget: float = 0.6) -> Estimate:
+    """Bytes/s at which new memory is handed out, first touched and given back.
+
+    The time of writing a newly allocated buffer less that of writing the same buffer again.
+    """
+    import torch
+
+    n = min(128 * 1024**2, available // 8) // 4
+    kept = torch.empty(n)
+
+    def fresh():
+        torch.empty(n).fill_(0.0)
+
+    again = repeat(lambda: kept.fill_(0.0), budget=budget / 4)
+    first = repeat(fresh, budget=budget)
+    write = sorted(again)[len(again) // 2]
+    extra = [s - write for s in first if s > write]
+    if len(extra) < len(first) // 2 or not extra:
+        return Estimate.absent("B/s", "new memory costs nothing measurable here")
+    return Estimate.of([4 * n / s for s in extra], "B/s")

@@ -1,0 +1,52 @@
+"""Shares: which resource the throughput is waiting for, as parts of 1. And elasticities.
+
+A *share* is an attribution. When sequences wait for room, the part of a step that more
+sequences would dilute (weights read once, fixed host cost) is charged to what keeps them
+out, because that is what they wait for; the rest to the resource it is spent on.
+
+An *elasticity* is a derivative: the percentage X gains per percent of one capacity. Rates
+alone have elasticities that sum to 1; room adds its own on top, since both a faster memory
+and more room would shrink the diluted part. So shares and elasticities agree for room and
+wherever nothing waits, and a rate's elasticity is at least its share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.compose import Pace, slowest, throughput
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.stack import Stack, scale
+
+
+def shares_of(pace: Pace, stack: Stack) -> dict[Resource, float]:
+    """Attribution of one pace: all to its resource, or split over the costs of a step."""
+    if pace.resource is not None:
+        return {pace.resource: 1.0}
+    n, parts = stack.resident, defaultdict(float)
+    for cost in pace.costs:
+        if math.isinf(n):
+            parts[cost.resource] += cost.each
+        elif stack.cap is None:
+            parts[cost.resource] += cost.at(n)
+        else:
+            parts[stack.cap] += cost.fixed
+            parts[cost.resource] += cost.each * n
+    total = sum(parts.values())
+    return {r: seconds / total for r, seconds in parts.items()} if total else {}
+
+
+def shares(stack: Stack, caps: Capacities) -> dict[Resource, float]:
+    """Shares of every resource that costs anything at the working point; they sum to 1."""
+    return shares_of(slowest(stack, caps), stack)
+
+
+def elasticity(stack: Stack, caps: Capacities, resource: Resource, cut: float = 0.2) -> float:
+    """Δln X ÷ Δln capacity when `resource` loses `cut` of its capacity (0 < cut < 1)."""
+    if not 0 < cut < 1:
+        raise ValueError(f"cut={cut}: give the share of the capacity to take away, between 0 and 1")
+    before = throughput(stack, caps)
+    after = throughput(*scale(stack, caps, resource, 1 - cut))
+    return math.log(after / before) / math.log(1 - cut)

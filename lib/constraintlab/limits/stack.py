@@ -1,0 +1,109 @@
+"""`Stack`: a serving stack as its demands on resources, at one working point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.work import Kernel
+
+
+@dataclass(frozen=True)
+class HostStage:
+    """Host time inside the engine's loop, in core-seconds: `fixed` per step, `each` per sequence."""
+
+    name: str
+    each: float = 0.0
+    fixed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Station:
+    """A station beside the engine: `seconds` of it per token, of which `cores` core-seconds.
+
+    `resource` is HOST (a front end process), NETWORK (bytes on the wire ÷ the link's rate)
+    or CLIENT (1 ÷ the readers' rate).
+    """
+
+    name: str
+    resource: Resource
+    seconds: float
+    cores: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What one step costs and how many sequences may share it.
+
+    kernels, host: the engine's step. stations: what tokens pass through afterwards, side by
+    side with the engine. tokens: output tokens that one sequence yields per step (labs 00–03:
+    query tokens attended). population: sequences resident or waiting; infinite when a queue
+    never empties. slots, kv_room: the most sequences that may be resident. offered: tokens/s
+    that arrive. shared_cores: on a CPU every part spends the same cores; None when the
+    kernels run on a device of their own.
+    """
+
+    kernels: tuple[Kernel, ...]
+    host: tuple[HostStage, ...] = ()
+    stations: tuple[Station, ...] = ()
+    tokens: float = 1.0
+    population: float = 1.0
+    slots: float = math.inf
+    kv_room: float = math.inf
+    offered: float = math.inf
+    shared_cores: float | None = None
+
+    @property
+    def resident(self) -> float:
+        """n: sequences that share a step."""
+        return min(self.slots, self.kv_room, self.population)
+
+    @property
+    def cap(self) -> Resource | None:
+        """What keeps waiting sequences out: KV_CAPACITY, SLOTS, or None when nothing waits."""
+        if self.population <= min(self.slots, self.kv_room):
+            return None
+        return Resource.SLOTS if self.slots < self.kv_room else Resource.KV_CAPACITY
+
+
+def kv_room(pool_tokens: float, residences: Iterable[tuple[float, float]]) -> float:
+    """N_kv = C · E[T] / E[∫held dt]: sequences that a pool of C tokens holds.
+
+    `residences`: for each request its residence time T in seconds (prefill and stalls
+    included) and its integral of held KV tokens over that time, in token-seconds; a
+    contiguous store holds its whole reservation. Long requests count for as long as they
+    stay, so this is never C over a mean length.
+    """
+    seconds, held = (sum(column) for column in zip(*residences, strict=True))
+    if held <= 0:
+        raise ValueError("no KV was held: give at least one residence with token-seconds > 0")
+    return pool_tokens * seconds / held
+
+
+def scale(
+    stack: Stack, caps: Capacities, resource: Resource, factor: float
+) -> tuple[Stack, Capacities]:
+    """The same stack and machine with one capacity times `factor`; infinity removes the limit."""
+    match resource:
+        case Resource.COMPUTE | Resource.BANDWIDTH | Resource.PAGES:
+            return stack, caps.scaled(**{resource.value: factor})
+        case Resource.KV_CAPACITY:
+            return replace(stack, kv_room=stack.kv_room * factor), caps
+        case Resource.SLOTS:
+            return replace(stack, slots=stack.slots * factor), caps
+        case Resource.DEMAND:
+            grown = replace(stack, offered=stack.offered * factor)
+            return grown, caps
+        case Resource.HOST:
+            stages = tuple(HostStage(s.name, s.each / factor, s.fixed / factor) for s in stack.host)
+            stack = replace(stack, host=stages)
+    stations = tuple(
+        Station(s.name, s.resource, s.seconds / factor, s.cores / factor)
+        if s.resource is resource
+        else s
+        for s in stack.stations
+    )
+    return replace(stack, stations=stations), caps

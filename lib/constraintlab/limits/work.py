@@ -1,0 +1,54 @@
+"""Counted work: what an algorithm must do, whatever machine does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Work:
+    """FLOPs and bytes that an algorithm asks for.
+
+    `bytes` is the traffic with memory that the algorithm can't avoid: each operand read once
+    and each result written once per pass. `fresh` is how much newly allocated memory it
+    touches for the first time, which a CPU pays for in page faults.
+    """
+
+    flops: float = 0.0
+    bytes: float = 0.0
+    fresh: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.flops, self.bytes, self.fresh) < 0:
+            raise ValueError(f"work can't be negative: {self}")
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.flops + other.flops, self.bytes + other.bytes, self.fresh + other.fresh)
+
+    def __mul__(self, times: float) -> Work:
+        return Work(self.flops * times, self.bytes * times, self.fresh * times)
+
+    __rmul__ = __mul__
+
+    @property
+    def intensity(self) -> float:
+        """Arithmetic intensity in FLOP per byte (infinite when no byte moves)."""
+        return self.flops / self.bytes if self.bytes else float("inf")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel of a step: `fixed` work however many sequences share it, `each` per sequence.
+
+    `unit` names the compute capacity that its operations are counted in: a matrix-product
+    dtype (`float32`, `bfloat16`, …) or `exp`, exponentials per second, for softmax passes.
+    """
+
+    name: str
+    each: Work = Work()
+    fixed: Work = Work()
+    unit: str = "float32"
+
+    def work(self, n: float) -> Work:
+        """The work of one step with n resident sequences."""
+        return self.fixed + self.each * n

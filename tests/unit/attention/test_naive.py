@@ -1,0 +1,126 @@
+"""The naive rungs against fp64, and their counts against what can be observed."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from constraintlab.attention import naive, workspace
+from constraintlab.attention.rung import Shape, total
+
+from .reference import reference, tolerance
+
+RUNGS = {"naive": naive.attend, "workspace": workspace.attend}
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+shapes = st.tuples(
+    st.integers(1, 2),
+    st.sampled_from([(1, 1), (2, 1), (4, 2), (8, 1)]),
+    st.integers(1, 19),
+    st.integers(1, 19),
+    st.sampled_from([8, 16]),
+)
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@settings(max_examples=25, deadline=None)
+@given(shape=shapes, causal=st.booleans(), seed=st.integers(0, 99))
+def test_agrees_with_fp64_within_twice_the_reference_error(rung, dtype, shape, causal, seed):
+    b, (hq, hkv), tq, tk, d = shape
+    q, k, v = Shape(b, hq, hkv, tq, tk, d, dtype).inputs(seed)
+    out = RUNGS[rung](q, k, v, causal=causal)
+    bound = tolerance(q, k, v, causal=causal)
+    assert out.dtype == dtype
+    assert float((out.double() - reference(q, k, v, causal=causal)).abs().max()) <= bound
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_a_row_that_sees_no_key_is_zero(rung):
+    q, k, v = Shape(1, 1, 1, 5, 2, 8).inputs()
+    out = RUNGS[rung](q, k, v)
+    assert (out[:, :, :3] == 0).all() and (out[:, :, 3:] != 0).all()
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_inputs_may_be_strided_and_are_left_alone(rung):
+    q, k, v = (t.transpose(1, 2).contiguous().transpose(1, 2) for t in Shape.square(9).inputs())
+    before = [t.clone() for t in (q, k, v)]
+    out = RUNGS[rung](q, k, v)
+    assert not q.is_contiguous()
+    assert torch.allclose(out, RUNGS[rung](*(t.contiguous() for t in (q, k, v))))
+    assert all(torch.equal(a, b) for a, b in zip(before, (q, k, v), strict=True))
+
+
+def test_a_workspace_is_reused_and_a_new_shape_replaces_it():
+    kept = workspace.Workspace()
+    small, large = Shape.square(8).inputs(), Shape.square(16).inputs()
+    first = workspace.attend(*small, workspace=kept)
+    where = kept.buffers(small[0], 8)[0].data_ptr()
+    workspace.attend(*small, workspace=kept)
+    assert kept.buffers(small[0], 8)[0].data_ptr() == where
+    assert torch.allclose(workspace.attend(*large, workspace=kept), naive.attend(*large))
+    assert torch.allclose(workspace.attend(*small, workspace=kept), first)
+
+
+def test_a_result_is_not_overwritten_by_the_next_call():
+    kept = workspace.Workspace()
+    first = workspace.attend(*Shape.square(8).inputs(0), workspace=kept)
+    copy = first.clone()
+    workspace.attend(*Shape.square(8).inputs(1), workspace=kept)
+    assert torch.equal(first, copy)
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda q, k, v: (q[0], k, v), r"\[batch, heads, tokens, dim\]"),
+        (lambda q, k, v: (q.int(), k, v), "float32, float16 or bfloat16"),
+        (lambda q, k, v: (q, k.half(), v), "convert one"),
+        (lambda q, k, v: (q, k, v[:, :, :3]), "same shape"),
+        (lambda q, k, v: (q[..., :4], k, v), "batch and dim must match"),
+        (lambda q, k, v: (q[:, :3], k[:, :2], v[:, :2]), "multiple"),
+        (lambda q, k, v: (q, k.to("meta"), v), "move one"),
+    ],
+)
+def test_wrong_inputs_are_refused_with_the_fix(rung, change, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        RUNGS[rung](*change(*Shape.square(8).inputs()))
+
+
+def test_work_of_a_square_problem_by_hand():
+    # H 2, D 4, S 8, fp32, causal: S×S is 2·8·8·4 = 512 bytes, the mask 256, q = k = v = 256
+    w = naive.work(Shape.square(8, heads=2, dim=4))
+    assert w.flops == 2 * 2 * (2 * 8 * 8) * 4
+    assert w.bytes == (256 + 256 + 512) + 1024 + (1024 + 3 * 256) + 1024 + (512 + 256 + 256)
+    assert w.fresh == 4 * 512 + 256 + 256
+    assert workspace.work(Shape.square(8, heads=2, dim=4)).fresh == 256
+
+
+def test_a_gpu_allocator_hands_out_no_fresh_pages():
+    assert naive.work(Shape.square(8, device="cuda")).fresh == 0
+
+
+def test_counted_fresh_bytes_are_the_page_faults_that_happen():
+    resource = pytest.importorskip("resource", reason="needs a POSIX system")
+    shape = Shape.square(1536, heads=4, dim=16)
+    inputs = shape.inputs()
+    naive.attend(*inputs)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    naive.attend(*inputs)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    touched = faults * resource.getpagesize()
+    # With huge pages `always`, one fault brings 2 MB: then fewer, never more.
+    assert touched <= 1.2 * naive.work(shape).fresh
+    from constraintlab.limits.machine import huge_pages
+
+    if huge_pages() != "always":
+        assert touched >= 0.8 * naive.work(shape).fresh
+
+
+def test_useful_flops_are_counted_to_the_last_score():
+    shape = Shape(1, 2, 1, 5, 7, 4)
+    seen = torch.ones(5, 7).tril(2).sum().item()
+    assert shape.useful_scores == 2 * seen and shape.useful_flops == 4 * 2 * seen * 4
+    assert total(naive.kernels(shape)).flops == 4 * 2 * 35 * 4
