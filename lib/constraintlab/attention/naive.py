@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from constraintlab.attention.rung import Availability, Shape, check, total
+from constraintlab.attention.rung import Availability, Shape, check, fresh, total
 from constraintlab.limits.work import Kernel, Work
 
 
@@ -51,14 +51,15 @@ def kernels(shape: Shape) -> tuple[Kernel, ...]:
     """The work of one call, operation by operation; softmax counts exponentials, not FLOPs."""
     s, product = shape.score_bytes, 2.0 * shape.scores * shape.dim
     mask = shape.queries * shape.keys * shape.dtype.itemsize
-    q, kv, new = _operands(shape), _operands(shape, kv=True), float(shape.device == "cpu")
+    q, kv = _operands(shape), _operands(shape, kv=True)
+    new_s, new_mask, new_q = (fresh(n, shape.device) for n in (s, mask, q))
     masked = shape.causal
     return (
-        Kernel("q·kᵀ", Work(product, q + kv + s, s * new), unit=shape.unit),
-        Kernel("scale", Work(0, 2 * s, s * new)),
-        *((Kernel("mask", Work(0, 2 * s + 3 * mask, (s + mask) * new)),) if masked else ()),
-        Kernel("softmax", Work(shape.scores, 2 * s, s * new), unit="exp"),
-        Kernel("·v", Work(product, s + kv + q, q * new), unit=shape.unit),
+        Kernel("q·kᵀ", Work(product, q + kv + s, new_s), unit=shape.unit),
+        Kernel("scale", Work(0, 2 * s, new_s)),
+        *((Kernel("mask", Work(0, 2 * s + 3 * mask, new_s + new_mask)),) if masked else ()),
+        Kernel("softmax", Work(shape.scores, 2 * s, new_s), unit="exp"),
+        Kernel("·v", Work(product, s + kv + q, new_q), unit=shape.unit),
     )
 
 

@@ -89,6 +89,20 @@ class Shape:
         return f"{heads}, D {self.dim}, {length}, {self.unit}"
 
 
+MMAP_FROM = 32 * 1024**2
+"""glibc maps blocks from this size on anew each time, and returns them at once (mallopt(3),
+M_MMAP_THRESHOLD: at most 32 MiB on 64-bit systems); smaller ones keep their pages."""
+
+
+def fresh(nbytes: float, device: str) -> float:
+    """How many bytes of a new allocation of `nbytes` are touched for the first time.
+
+    All of a large block on a CPU; none of a small one, and none on a GPU, whose caching
+    allocator keeps what it once had.
+    """
+    return float(nbytes) if device == "cpu" and nbytes >= MMAP_FROM else 0.0
+
+
 @dataclass(frozen=True)
 class Availability:
     """Whether a rung runs on this machine, through which backend, and why not if it doesn't."""

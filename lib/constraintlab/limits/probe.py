@@ -28,7 +28,7 @@ def measure(device: str = "cpu", say: Callable[[str], object] | None = None) -> 
 
     say = say or (lambda what: None)
     cores = cgroup.cores()
-    free = available()
+    free = cgroup.available_bytes()
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, min(threads, math.ceil(cores))))
     try:
@@ -61,13 +61,6 @@ def measure(device: str = "cpu", say: Callable[[str], object] | None = None) -> 
         )
     finally:
         torch.set_num_threads(threads)
-
-
-def available() -> int:
-    """Bytes of memory that may be used now: what is free, within the cgroup's limit."""
-    import psutil
-
-    return min(psutil.virtual_memory().available, cgroup.memory_bytes())
 
 
 def cache_file() -> Path:

@@ -94,12 +94,16 @@ def test_work_of_a_square_problem_by_hand():
     w = naive.work(Shape.square(8, heads=2, dim=4))
     assert w.flops == 2 * 2 * (2 * 8 * 8) * 4
     assert w.bytes == (256 + 256 + 512) + 1024 + (1024 + 3 * 256) + 1024 + (512 + 256 + 256)
-    assert w.fresh == 4 * 512 + 256 + 256
-    assert workspace.work(Shape.square(8, heads=2, dim=4)).fresh == 256
+    assert w.fresh == 0
 
 
-def test_a_gpu_allocator_hands_out_no_fresh_pages():
-    assert naive.work(Shape.square(8, device="cuda")).fresh == 0
+def test_only_large_blocks_on_a_cpu_are_fresh():
+    # H 8, fp32: S×S is 32 MiB at S = 1024, four of them a call; the mask (4 MiB) stays small
+    edge = Shape.square(1024)
+    assert naive.work(edge).fresh == 4 * 32 * 1024**2
+    assert naive.work(edge.at(1023)).fresh == 0
+    assert workspace.work(edge).fresh == 0
+    assert naive.work(Shape.square(1024, device="cuda")).fresh == 0
 
 
 def test_counted_fresh_bytes_are_the_page_faults_that_happen():

@@ -9,7 +9,7 @@ from constraintlab.limits.probes.timing import repeat
 
 DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 2048
-SLOW = 0.2
+SLOW = 0.6
 """Seconds: a product that takes longer is not tried at twice the size (emulated dtypes)."""
 
 
@@ -42,7 +42,7 @@ def matrix_product(dtype: str, device: str = "cpu", budget: float = 0.4) -> Esti
             n *= 2
     except RuntimeError as error:
         return Estimate.absent("FLOP/s", f"{dtype} products don't run here: {error}")
-    return Estimate.of([2 * n**3 / s for s in repeat(product, budget=budget)], "FLOP/s")
+    return Estimate.of([2 * n**3 / s for s in repeat(product, budget=budget, least=3)], "FLOP/s")
 
 
 def exponentials(device: str = "cpu", budget: float = 0.3) -> Estimate:
