@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constraintlab.limits import cgroup
@@ -154,6 +154,7 @@ def test_the_machine_may_have_less_left_than_the_group(machine):
     assert cgroup.available_bytes(machine) == 40 * GB
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.one_of(st.just("max"), st.integers(1000, 10**6)), min_size=1, max_size=6))
 def test_nested_quotas_give_their_minimum(tmp_path_factory, quotas):
     root = tmp_path_factory.mktemp("tree")
@@ -165,6 +166,7 @@ def test_nested_quotas_give_their_minimum(tmp_path_factory, quotas):
     assert cgroup.cores(root, cpus=4) == expected
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=40))
 def test_nonsense_in_the_files_is_no_limit_and_no_crash(tmp_path_factory, own, mounts, limit):
     root = tmp_path_factory.mktemp("nonsense")
