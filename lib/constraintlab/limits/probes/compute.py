@@ -13,8 +13,10 @@ SLOW = 0.6
 """Seconds: a product that takes longer is not tried at twice the size (emulated dtypes)."""
 
 
-def matrix_product(dtype: str, device: str = "cpu", budget: float = 0.4) -> Estimate:
-    """FLOP/s of the largest n×n product, n ≤ 2048, that runs in well under a second.
+def matrix_product(
+    dtype: str, device: str = "cpu", budget: float = 0.4, largest: int = LARGEST
+) -> Estimate:
+    """FLOP/s of the largest n×n product, n ≤ `largest`, that runs in well under a second.
 
     A CPU without bf16 instructions multiplies bf16 hundreds of times slower than fp32, so the
     size grows only while the product stays quick.
@@ -37,7 +39,7 @@ def matrix_product(dtype: str, device: str = "cpu", budget: float = 0.4) -> Esti
             product()
             start = time.perf_counter()
             product()
-            if n >= LARGEST or (time.perf_counter() - start) * 8 > SLOW:
+            if n >= largest or (time.perf_counter() - start) * 8 > SLOW:
                 break
             n *= 2
     except RuntimeError as error:

@@ -1,0 +1,24 @@
+"""`constraintlab bench …`: speeds as ratios in one run, with their spread."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine's ratios, with their spread.")
+
+
+@app.command()
+def panel(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More pairs, for a narrower interval."),
+) -> None:
+    """What the live panel costs a busy attention loop, and how many frames it draws."""
+    from constraintlab.bench import panel as bench
+
+    report = bench.run(pairs=40 if full else 16)
+    print(report.json()) if json else report.print()
+
+
+@app.callback()
+def main() -> None:
+    """Each bench ends within 8 minutes unless --full says otherwise."""

@@ -1,0 +1,112 @@
+"""`Lab`: what every notebook starts with. Predict, run, reveal, check, claim, and where it went."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from constraintlab.course.check import Result, check
+from constraintlab.course.predict import Prediction, Reveal
+from constraintlab.course.progress import Progress
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.resource import Resource
+
+PRESETS = ("full", "ci")
+
+
+def preset() -> str:
+    """`full`, or `ci` for the same cells at small sizes (variable CONSTRAINTLAB_PRESET)."""
+    wanted = os.environ.get("CONSTRAINTLAB_PRESET", "full")
+    if wanted not in PRESETS:
+        raise ValueError(f"CONSTRAINTLAB_PRESET={wanted!r}: use one of {', '.join(PRESETS)}")
+    return wanted
+
+
+class Lab:
+    """One lab on one machine: its device, its capacities, the learner's predictions."""
+
+    def __init__(self, number: str, progress: Progress | None = None) -> None:
+        import torch
+
+        self.number = number
+        self.preset = preset()
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.progress = progress or Progress()
+        self.started = time.perf_counter()
+        self._predictions: dict[str, Prediction] = {}
+        self._capacities: Capacities | None = None
+
+    @property
+    def full(self) -> bool:
+        return self.preset == "full"
+
+    @property
+    def capacities(self) -> Capacities:
+        """This machine's ceilings: cached, or probed now (a few seconds, the first time)."""
+        if self._capacities is None:
+            from constraintlab.limits import probe
+
+            self._capacities = probe.capacities(self.device, say=print)
+        return self._capacities
+
+    def wait(self) -> None:
+        """Let the device finish what it was given; nothing to do on a CPU."""
+        if self.device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
+
+    def predict(self, key: str, question: str, options: Sequence[str]) -> Prediction:
+        """Ask before a run. The answer is kept; `reveal` with the same key shows the truth."""
+        asked = Prediction(self.progress, self.number, key, question, options)
+        self._predictions[key] = asked
+        return asked
+
+    def reveal(self, key: str, truth: str, because: str) -> Reveal:
+        """Hold the prediction `key` against what was measured, and say why."""
+        if key not in self._predictions:
+            raise ValueError(f"nothing was predicted under {key!r}: run that cell first")
+        return self._predictions[key].reveal(truth, because)
+
+    def check(self, name: str, answer: object) -> Result:
+        """Check an exercise's answer, e.g. `lab.check("score_peak", score_peak)`."""
+        result = check(f"{self.number}.{name}", answer)
+        self.progress.put(self.number, "checks", name, result.ok)
+        return result
+
+    def claim(self, text: str, holds: bool, seen: str = "") -> None:
+        """Print an invariant that must hold on any machine; nbval compares the line.
+
+        When it doesn't hold, the line says so, with what was seen.
+        """
+        print(f"holds: {text}" if holds else f"DOES NOT HOLD: {text} ({seen})")
+
+    def finish(self, note: str, constraint: Resource | None = None) -> None:
+        """Put this lab's cell on the migration strip, which the next labs carry on."""
+        cell = {"constraint": constraint.value if constraint else None, "note": note}
+        self.progress.put(self.number, "strip", "cell", cell)
+
+    def strip(self) -> list:
+        """The migration strip so far: one cell a finished lab."""
+        from constraintlab.panel import StripCell
+
+        cells = []
+        for i in range(9):
+            kept = self.progress.lab(f"{i:02d}").get("strip", {}).get("cell")
+            if kept:
+                where = Resource(kept["constraint"]) if kept["constraint"] else None
+                cells.append(StripCell(f"{i:02d}", where, kept["note"]))
+        return cells
+
+    def clock(self) -> float:
+        """Seconds since this lab's first cell."""
+        return time.perf_counter() - self.started
+
+    def repeat(self, call: Callable[[], object], seconds: float, least: int = 3) -> list[float]:
+        """Seconds of each of at least `least` calls, for about `seconds`."""
+        from constraintlab.course.measure import interleave
+
+        return list(
+            interleave({"": call}, rounds=10**6, budget=seconds, wait=self.wait).seconds[""]
+        )
