@@ -1,0 +1,6 @@
+"""The course: what a lab's first cell imports."""
+
+from constraintlab.course import exercises as exercises  # registers the checkers
+from constraintlab.course.lab import Lab
+
+__all__ = ["Lab"]

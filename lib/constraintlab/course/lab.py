@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from constraintlab.course.check import Result, check
+from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.resource import Resource
+from constraintlab.limits.verdict import Verdict
+
+T = TypeVar("T")
 
 PRESETS = ("full", "ci")
 
@@ -50,6 +55,17 @@ class Lab:
             self._capacities = probe.capacities(self.device, say=print)
         return self._capacities
 
+    @property
+    def where(self) -> str:
+        """The machine in words: processor or GPU, cores, instruction set."""
+        machine = self.capacities.machine
+        name = machine.get("gpu") or machine["cpu"]
+        return f"{name}, {machine['cores']} cores, {machine['isa']}"
+
+    def size(self, *, full: T, ci: T) -> T:
+        """`full`, or `ci` under the preset of that name."""
+        return full if self.full else ci
+
     def wait(self) -> None:
         """Let the device finish what it was given; nothing to do on a CPU."""
         if self.device == "cuda":
@@ -68,6 +84,28 @@ class Lab:
         if key not in self._predictions:
             raise ValueError(f"nothing was predicted under {key!r}: run that cell first")
         return self._predictions[key].reveal(truth, because)
+
+    def explain(self, verdict: Verdict, stories: Mapping[Resource, str]):
+        """The text that fits what this machine measured; without a story, the evidence itself."""
+        from IPython.display import Markdown
+
+        if not verdict.constraint:
+            return Markdown("**Insufficient evidence.** " + "; ".join(verdict.missing))
+        first = verdict.constraint[0]
+        close = (
+            f", with {verdict.constraint[1].label} close behind" if verdict.constraint[1:] else ""
+        )
+        story = stories.get(first) or "; ".join(verdict.evidence) + "."
+        return Markdown(f"**Here: {first.label}{close}.** {story}")
+
+    def race(self, calls: Mapping[str, Callable[[], object]]) -> Rounds:
+        """Every call once a round, interleaved, so that ratios outlive a noisy machine."""
+        return interleave(
+            calls,
+            rounds=self.size(full=15, ci=7),
+            budget=self.size(full=8.0, ci=2.0),
+            wait=self.wait,
+        )
 
     def check(self, name: str, answer: object) -> Result:
         """Check an exercise's answer, e.g. `lab.check("score_peak", score_peak)`."""
@@ -99,14 +137,12 @@ class Lab:
                 cells.append(StripCell(f"{i:02d}", where, kept["note"]))
         return cells
 
+    def stage(self, *chips: str):
+        """The live panel with its sampler, ready to run things under it: `live.Stage`."""
+        from constraintlab.course.live import Stage
+
+        return Stage(self, *chips)
+
     def clock(self) -> float:
         """Seconds since this lab's first cell."""
         return time.perf_counter() - self.started
-
-    def repeat(self, call: Callable[[], object], seconds: float, least: int = 3) -> list[float]:
-        """Seconds of each of at least `least` calls, for about `seconds`."""
-        from constraintlab.course.measure import interleave
-
-        return list(
-            interleave({"": call}, rounds=10**6, budget=seconds, wait=self.wait).seconds[""]
-        )

@@ -9,9 +9,12 @@ from constraintlab.attention.perturb import Push
 from constraintlab.course.measure import interleave
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import throughput
+from constraintlab.limits.diagnose import needs
+from constraintlab.limits.drift import around
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack
+from constraintlab.limits.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,20 @@ def push_each(
     pushes: Sequence[Push],
     *,
     rounds: int = 5,
+    device: str = "cpu",
     wait: Callable[[], object] = lambda: None,
 ) -> list[Pushed]:
-    """Run `call` alone and with each push after it, interleaved; slowdown is 1 where nothing."""
+    """Run `call` alone and with each push after it, interleaved, between two brief probes.
+
+    A push that costs nothing reads ×1.
+    """
 
     def both(push):
         return lambda: (call(), push.call())
 
     calls = {"alone": call} | {p.resource.value: both(p) for p in pushes}
-    seen = interleave(calls, rounds=rounds, wait=wait)
+    names = [name for name, _ in needs(stack)]
+    seen, caps = around(caps, names, lambda: interleave(calls, rounds=rounds, wait=wait), device)
     now = throughput(stack, caps)
     found = []
     for p in pushes:
@@ -59,3 +67,8 @@ def most_sensitive(pushed: Sequence[Pushed]) -> tuple[Resource, ...]:
     return tuple(
         p.push.resource for p in pushed if p is top or p.measured.high >= top.measured.value
     )
+
+
+def confirms(pushed: Sequence[Pushed], verdict: Verdict) -> bool:
+    """Whether the push that cost most, within its spread, is on a resource the verdict names."""
+    return not set(most_sensitive(pushed)).isdisjoint(verdict.constraint)

@@ -1,11 +1,11 @@
-"""Experiments on a rung of the attention ladder: its stack, its growth, where its time goes."""
+"""A rung of the attention ladder as a stack, and how naive attention grows with the prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from constraintlab.attention import naive, stopwatch
+from constraintlab.attention import naive
 from constraintlab.attention.rung import Shape
 from constraintlab.course import memory
 from constraintlab.course.measure import interleave
@@ -63,24 +63,6 @@ def growth(shape: Shape, lengths: Sequence[int], wait: Callable[[], object]) -> 
     return found
 
 
-PARTS = {
-    "products": ("bmm", "mm", "baddbmm"),
-    "passes over S×S": ("mul", "mul_", "add", "add_", "softmax", "_softmax", "full", "triu_"),
-}
-
-
-def split(call: Callable[[], object], device: str) -> dict[str, float]:
-    """Seconds of one call by part: the two products, the S×S passes, and the rest."""
-    best: dict[str, float] | None = None
-    for _ in range(3):
-        laps, whole = stopwatch.laps(call, device)
-        found = {p: sum(lap.seconds for lap in laps if lap.op in ops) for p, ops in PARTS.items()}
-        found["between operations"] = max(0.0, whole - sum(found.values()))
-        if best is None or whole < sum(best.values()):
-            best = found
-    return best
-
-
 def spent(stack: Stack, caps: Capacities) -> dict[Resource, float]:
     """Seconds of one step by resource, as the model has it."""
     from constraintlab.limits.compose import step_costs
@@ -111,3 +93,11 @@ def fitting_length(
         if predicted <= seconds:
             fits = s
     return shape.at(fits)
+
+
+def grows_quadratically(grown: Sequence[Growth]) -> bool:
+    """Whether traffic, peak memory and time at least triple over the last doubling of S."""
+    before, after = grown[-2:]
+    return all(
+        getattr(after, what) >= 3 * getattr(before, what) for what in ("traffic", "peak", "seconds")
+    )

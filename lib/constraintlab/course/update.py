@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
+from constraintlab.attention.rung import total
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.work import Kernel, Work
 
 SCALE = -1e-6
@@ -69,3 +72,15 @@ def kernels(variant: Callable, n: int) -> tuple[Kernel, ...]:
     return tuple(
         Kernel(name, Work(3 * n / len(passes), 4 * n * streams)) for name, streams in passes
     )
+
+
+def work(variant: Callable, n: int) -> Work:
+    """Everything that one update of n numbers asks for."""
+    return total(kernels(variant, n))
+
+
+def stack(variant: Callable, n: int, caps: Capacities) -> Stack:
+    """One caller that updates n numbers again and again; throughput counts numbers."""
+    each = 0.0 if caps.host_op.missing else caps.host_op.value
+    dispatch = HostStage("dispatch", fixed=len(_PASSES[variant]) * each)
+    return Stack(kernels(variant, n), host=(dispatch,), tokens=n)
