@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 ROOT = Path("/")
+
+UNLIMITED = 1 << 62
+"""Version 1 writes "no memory limit" as the largest number of pages, just below 2^63 bytes."""
 
 
 def affinity() -> frozenset[int]:
@@ -41,14 +44,14 @@ def memory_bytes(root: Path = ROOT) -> int:
     return min([_machine_memory(root, "total"), *(m for _, m in groups(root).memory_limits())])
 
 
-def available_bytes(root: Path = ROOT, found: Groups | None = None) -> int:
+def available_bytes(root: Path = ROOT, limits: Iterable[tuple[Path, int]] | None = None) -> int:
     """Bytes that can be allocated now without swapping or being killed, within any limit.
 
     Under a limit that is what the group has left, plus its file cache that can be dropped.
-    `found` saves looking the groups up again.
+    `limits`, from `groups(root).memory_limits()`, saves looking them up again.
     """
     free = [_machine_memory(root, "available")]
-    for folder, limit in (found or groups(root)).memory_limits():
+    for folder, limit in groups(root).memory_limits() if limits is None else limits:
         used = number(folder / "memory.current")
         if used is None:
             used = number(folder / "memory.usage_in_bytes") or 0
@@ -79,7 +82,7 @@ class Groups:
         for folder in self.folders:
             for name in ("memory.max", "memory.limit_in_bytes"):
                 limit = number(folder / name)
-                if limit:
+                if limit and limit < UNLIMITED:
                     yield folder, limit
 
 
@@ -128,20 +131,28 @@ def _below(path: PurePosixPath, top: PurePosixPath) -> PurePosixPath:
 
 def _machine_memory(root: Path, which: str) -> int:
     field = {"total": "MemTotal:", "available": "MemAvailable:"}[which]
-    for line in _lines(root / "proc/meminfo"):
-        if line.startswith(field):
-            return int(line.split()[1]) * 1024
+    _, found, after = (content(root / "proc/meminfo") or "").partition(field)
+    if found:
+        return int(after.split(None, 1)[0]) * 1024
     import psutil
 
     return getattr(psutil.virtual_memory(), which)
 
 
+def content(file: Path) -> str | None:
+    """A small system file's text, or None when it can't be read."""
+    try:
+        # Unbuffered and undecoded: a sampler does this ten times a second.
+        with open(file, "rb", buffering=0) as opened:
+            return opened.read().decode(errors="replace")
+    except OSError:
+        return None
+
+
 def words(file: Path) -> list[str] | None:
     """A control file's words, or None when it can't be read."""
-    try:
-        return file.read_text().split()
-    except (OSError, UnicodeDecodeError):
-        return None
+    text = content(file)
+    return None if text is None else text.split()
 
 
 def number(file: Path) -> int | None:
@@ -161,10 +172,7 @@ def _positive(word: str) -> bool:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(errors="replace").splitlines()
-    except OSError:
-        return []
+    return (content(file) or "").splitlines()
 
 
 def _unescape(path: str) -> str:

@@ -26,13 +26,20 @@ def _resolve(wanted: str) -> Home:
         with tempfile.TemporaryFile(dir=path):
             return Home(path)
     except OSError as error:
-        fallback = Path(tempfile.gettempdir()) / f"constraintlab-{getpass.getuser()}"
+        fallback = Path(tempfile.gettempdir()) / f"constraintlab-{_user()}"
         fallback.mkdir(parents=True, exist_ok=True)
         return Home(
             fallback,
             f"{path} can't be written ({error.strerror}), so progress is kept in {fallback} and "
             "may vanish on reboot. Set CONSTRAINTLAB_HOME to a folder you can write.",
         )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user need not have a name
+        return "user"
 
 
 def home() -> Home:

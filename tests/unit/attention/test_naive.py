@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from constraintlab.attention import naive, workspace
 from constraintlab.attention.rung import Shape, total
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from .reference import reference, tolerance
 

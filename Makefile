@@ -1,0 +1,48 @@
+# Two commands: `make lab` opens the course, `make test` runs everything.
+PYTHON ?= python3
+BIN := .venv/bin
+LAB ?= labs/00_instrument_first.ipynb
+export JUPYTER_PLATFORM_DIRS = 1
+
+.PHONY: help lab test setup test-setup lint unit labs browser execute clean
+
+help:
+	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
+	@echo "              (NO_BROWSER=1 prints the URL, PORT=8890 chooses the port)"
+	@echo "make test     set up what is missing and run lint, unit tests, notebooks, browser tests"
+	@echo "make execute  run the notebooks and store the outputs they should show"
+	@echo "make clean    remove .venv and caches"
+
+setup:
+	@$(PYTHON) .ci/install.py
+
+test-setup:
+	@$(PYTHON) .ci/install.py test
+
+lab: setup
+	@$(BIN)/constraintlab doctor
+	@$(BIN)/jupyter lab $(LAB) $(if $(NO_BROWSER),--no-browser) $(if $(PORT),--port=$(PORT)) \
+	  $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+
+test: test-setup
+	@bash .ci/chromium.sh
+	@$(MAKE) --no-print-directory lint unit labs browser
+
+lint:
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+unit:
+	$(BIN)/python -m pytest -q tests/unit tests/labs
+
+labs:
+	CONSTRAINTLAB_PRESET=ci CONSTRAINTLAB_HOME=$$(mktemp -d) $(BIN)/python -m pytest -q \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider labs
+
+browser:
+	$(BIN)/python -m pytest -q tests/browser
+
+execute:
+	$(BIN)/python .ci/execute.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

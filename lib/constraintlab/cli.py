@@ -1,0 +1,32 @@
+"""`constraintlab`: the command line. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from constraintlab.bench.cli import app as bench
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="See what limits an LLM serving stack, fix it, and watch the constraint move.",
+)
+app.add_typer(bench, name="bench")
+
+
+@app.command()
+def doctor(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    probe: bool = typer.Option(False, "--probe", help="Measure this machine's ceilings again."),
+) -> None:
+    """Check that the labs run here, and say what to do where they don't."""
+    from constraintlab.course import doctor as course
+
+    raise typer.Exit(course.main(as_json=json, probe=probe))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as of
+
+    typer.echo(of("constraintlab"))

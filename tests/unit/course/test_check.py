@@ -1,0 +1,74 @@
+"""Checkers: never an empty, constant or known-wrong answer; always a sentence to act on."""
+
+import pytest
+from constraintlab.course import exercises
+from constraintlab.course.check import check, compare, names
+
+RIGHT = {"00.binding_side": exercises.binding_side, "01.score_peak": exercises.score_peak}
+
+WRONG = {
+    "00.binding_side": {
+        "empty": lambda f, b, fr, br: None,
+        "constant compute": lambda f, b, fr, br: "compute",
+        "constant bandwidth": lambda f, b, fr, br: "bandwidth",
+        "more FLOPs than bytes": lambda f, b, fr, br: "compute" if f > b else "bandwidth",
+        "upside down": lambda f, b, fr, br: "compute" if f * fr > b * br else "bandwidth",
+        "true or false": lambda f, b, fr, br: f / fr >= b / br,
+    },
+    "01.score_peak": {
+        "empty": lambda s, h, i: None,
+        "constant": lambda s, h, i: 2 * 4 * 512**2 * 4,
+        "one matrix": lambda s, h, i: h * s * s * i,
+        "linear in S": lambda s, h, i: 2 * h * s * i,
+        "no heads": lambda s, h, i: 2 * s * s * i,
+        "three matrices": lambda s, h, i: 3 * h * s * s * i,
+        "values, not bytes": lambda s, h, i: 2 * h * s * s,
+        "text": lambda s, h, i: str(2 * h * s * s * i),
+    },
+}
+
+
+def test_every_checker_is_tested_here():
+    assert set(names()) == set(RIGHT) == set(WRONG)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_right_answer_passes(name):
+    assert check(name, RIGHT[name]).ok
+
+
+@pytest.mark.parametrize(("name", "what"), [(n, w) for n in WRONG for w in WRONG[n]])
+def test_a_wrong_answer_is_refused_with_a_hint(name, what):
+    result = check(name, WRONG[name][what])
+    assert not result.ok and len(result.message) > 15
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("answer", [None, ..., 3, "compute"])
+def test_no_function_is_no_answer(name, answer):
+    assert not check(name, answer).ok
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_an_answer_that_raises_is_told_how(name):
+    def broken(*args):
+        return 1 / 0
+
+    assert "ZeroDivisionError" in check(name, broken).message
+
+
+def test_hints_do_not_give_the_formula_away():
+    for name, wrong in WRONG.items():
+        for answer in wrong.values():
+            message = check(name, answer).message
+            assert "2 *" not in message and "/ flop_rate" not in message
+
+
+def test_an_unknown_checker_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"00\.binding_side"):
+        check("00.typo", None)
+
+
+def test_a_bool_is_not_taken_for_a_number():
+    hint = lambda case, got, want: "a number is wanted here"  # noqa: E731
+    assert not compare(lambda x: True, [(1,)], lambda x: 1, hint).ok

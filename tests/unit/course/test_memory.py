@@ -1,0 +1,44 @@
+"""Memory, observed: peaks, faults, and a limit that a child runs into."""
+
+import sys
+
+import pytest
+import torch
+from constraintlab.attention import naive
+from constraintlab.attention.rung import Shape
+from constraintlab.course import memory
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize("watch", [memory.peak, memory._peak_polled])
+def test_the_peak_of_a_known_allocation_is_seen(watch):
+    def call():
+        block = torch.ones(64 * MIB // 4)
+        del block
+
+    assert 0.8 * 64 * MIB <= watch(call) <= 1.5 * 64 * MIB
+
+
+def test_largest_prompt_is_the_last_one_that_fits():
+    shape = Shape.square(1, heads=4)
+    s = memory.largest_s(64 * MIB, shape)
+    assert naive.peak_bytes(shape.at(s)) <= 64 * MIB < naive.peak_bytes(shape.at(s + 1))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux to cap a process")
+def test_a_capped_child_runs_out_where_predicted():
+    shape, limit = Shape.square(1, heads=4), 128 * MIB
+    s = memory.largest_s(limit, shape)
+    tried = memory.ceiling(limit, shape, [int(0.9 * s), int(1.1 * s)])
+    assert tried.why == "" and tried.ran == (int(0.9 * s),) and tried.failed == (int(1.1 * s),)
+
+
+def test_where_a_process_cannot_be_capped_the_reason_is_given(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "Linux" in memory.ceiling(1, Shape.square(1), [1]).why
+
+
+def test_a_trial_that_crashes_gives_its_reason(monkeypatch):
+    monkeypatch.setattr(memory, "_CHILD", "raise SystemExit('no torch here')")
+    assert "no torch here" in memory.ceiling(1, Shape.square(1), [1]).why

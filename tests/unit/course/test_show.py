@@ -1,0 +1,31 @@
+"""Tables, diffs and numbers as a notebook shows them."""
+
+import pytest
+from constraintlab.attention import naive, workspace
+from constraintlab.course.show import Diff, Table, si
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.234e11, "123 GB/s"), (9.99e9, "9.99 GB/s"), (1e3, "1.00 kB/s"), (0, "0 B/s"),
+        (2.5e-6, "2.50 µB/s"), (float("nan"), "n/a"), (1.5e15, "1500 TB/s"),
+    ],
+)  # fmt: skip
+def test_numbers_carry_an_si_prefix(value, text):
+    assert si(value, "B/s") == text
+
+
+def test_a_table_reads_the_same_as_text_and_as_html():
+    table = Table(("what", "n"), [("a<b", 1), ("c", 22)], "note")
+    assert str(table).splitlines() == ["what   n", "a<b    1", "c     22", "note"]
+    assert "a&lt;b" in table._repr_html_() and "note" in table._repr_html_()
+    with pytest.raises(ValueError, match="cells"):
+        Table(("a",), [(1, 2)])
+
+
+def test_the_diff_of_two_rungs_is_their_idea_and_fits_a_screen():
+    diff = Diff(naive.attend, workspace.attend)
+    assert any(line.startswith("+") and "out=scores" in line for line in diff.lines)
+    assert not any("Raises" in line for line in diff.lines), "docstrings are no code"
+    assert len(diff.lines) <= 45
