@@ -12,7 +12,7 @@ from constraintlab.limits.work import Kernel, Work
 
 @dataclass(frozen=True)
 class Shape:
-    """An attention problem: q is [batch, heads, queries, dim], k and v [batch, kv_heads, keys, dim]."""
+    """An attention problem: q [batch, heads, queries, dim], k, v [batch, kv_heads, keys, dim]."""
 
     batch: int
     heads: int
@@ -69,7 +69,7 @@ class Shape:
 
     @property
     def useful_scores(self) -> int:
-        """Scores that the causal mask lets through, aligned bottom-right; all of them without it."""
+        """Scores that the causal mask (aligned bottom-right) keeps; all of them without it."""
         if not self.causal:
             return self.scores
         first = self.keys - self.queries + 1

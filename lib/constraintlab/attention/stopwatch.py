@@ -19,7 +19,7 @@ class Lap:
 
 
 class _Stopwatch(TorchDispatchMode):
-    """Sees each operation that reaches a kernel; waits for the device so that its time is its own."""
+    """Sees each operation that reaches a kernel; waits for the device on both sides of it."""
 
     def __init__(self, wait: Callable[[], object], clock: Callable[[], float]) -> None:
         super().__init__()

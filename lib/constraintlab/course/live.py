@@ -98,7 +98,7 @@ class Stage:
             speeds = [stack.tokens / s for s in laps]
             return diagnose(stack, caps, measured=Estimate.of(speeds, rate), unit=rate)
 
-        def loop():
+        def loop(now):
             laps, shown = [], time.perf_counter()
             self.sampler.start()
             spent, start = time.process_time(), time.perf_counter()
@@ -109,7 +109,7 @@ class Stage:
                     lab.wait()
                     laps.append(time.perf_counter() - before)
                 if time.perf_counter() - shown > INTERIM:
-                    panel.set_verdict(verdict(lab.capacities, laps))
+                    panel.set_verdict(verdict(now, laps))
                     shown = time.perf_counter()
             whole = time.perf_counter() - start
             busy = (time.process_time() - spent) / whole / lab.capacities.cores

@@ -40,15 +40,16 @@ def interleave(
     *,
     rounds: int = 5,
     budget: float | None = None,
+    warm: bool = True,
     wait: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Rounds:
-    """Run every call once a round, after one warm-up each, and keep each time.
+    """Run every call once a round and keep each time; `warm`: after one unmeasured call each.
 
     At least three rounds; further ones, up to `rounds`, only while `budget` seconds last.
     wait: called before the clock is read, to let a GPU finish.
     """
-    for call in calls.values():
+    for call in calls.values() if warm else ():
         call()
     wait()
     kept: dict[str, list[float]] = {name: [] for name in calls}

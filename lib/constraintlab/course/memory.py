@@ -89,7 +89,7 @@ def largest_s(limit: int, shape: Shape) -> int:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Which prompt lengths ran under a memory limit and which ran out; `why` if it can't be tried."""
+    """Which prompts ran under a memory limit and which ran out; `why` if it can't be tried."""
 
     limit: int
     ran: tuple[int, ...]

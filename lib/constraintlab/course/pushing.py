@@ -51,7 +51,9 @@ def push_each(
 
     calls = {"alone": call} | {p.resource.value: both(p) for p in pushes}
     names = [name for name, _ in needs(stack)]
-    seen, caps = around(caps, names, lambda: interleave(calls, rounds=rounds, wait=wait), device)
+    seen, caps = around(
+        caps, names, lambda _: interleave(calls, rounds=rounds, wait=wait, warm=False), device
+    )
     now = throughput(stack, caps)
     found = []
     for p in pushes:

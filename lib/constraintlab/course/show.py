@@ -1,4 +1,4 @@
-"""What a notebook shows: tables, source code, the diff between two rungs, charts without a network."""
+"""What a notebook shows: tables, source code, the diff between two rungs, numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Table:
         note = f'<div style="opacity:.75">{escape(self.note)}</div>' if self.note else ""
         return (
             '<table style="font-variant-numeric:tabular-nums;margin-left:0">'
-            f"<thead><tr>{cells(self.headings, 'th')}</tr></thead><tbody>{body}</tbody></table>{note}"
+            f"<thead><tr>{cells(self.headings, 'th')}</tr></thead>"
+            f"<tbody>{body}</tbody></table>{note}"
         )
 
 
@@ -95,6 +96,7 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
     """A number with an SI prefix: si(1.23e10, 'B/s') is '12.3 GB/s'."""
     if value != value:
         return "n/a"
+    unit = unit.removeprefix("1") if unit.startswith("1/") else unit
     for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")):
         if abs(value) >= limit:
             return f"{_round(value / limit, digits)} {prefix}{unit}".rstrip()

@@ -13,6 +13,7 @@ import torch
 
 from constraintlab.attention.rung import total
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.probes.memory import last_level_cache
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.work import Kernel, Work
 
@@ -36,8 +37,19 @@ class Arrays:
         return cls(torch.zeros_like(a), a, b, 1 / b, torch.zeros_like(a))
 
     @property
-    def n(self) -> int:
-        return self.y.numel()
+    def nbytes(self) -> int:
+        """Bytes of one array."""
+        return self.y.nbytes
+
+
+def length(least: int, available: int, cache: int | None = None) -> int:
+    """Numbers per array: `least`, more where the cache is large, less where memory is short.
+
+    Three arrays pass by in a sweep, so each is at least the last-level cache; the five of
+    them take a quarter of the `available` bytes at most.
+    """
+    beyond = (last_level_cache() if cache is None else cache) // 4
+    return min(max(least, beyond), available // 4 // 5 // 4)
 
 
 def three_passes(x: Arrays) -> None:

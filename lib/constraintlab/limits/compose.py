@@ -20,7 +20,7 @@ from constraintlab.limits.work import Kernel
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds that one part of a step spends on one resource: `fixed` per step, `each` per sequence.
+    """Seconds of a step that one part spends on one resource: `fixed`, and `each` per sequence.
 
     `cores` is how many cores it keeps busy meanwhile.
     """

@@ -43,18 +43,32 @@ def merged(first: Estimate, second: Estimate) -> Estimate:
     return Estimate((first.value + second.value) / 2, low, high, first.unit, first.source)
 
 
+def refreshed(caps: Capacities, names: Iterable[str], device: str = "cpu") -> Capacities:
+    """`caps` with `names` as they are now; what was missing stays missing."""
+    known = dict(caps.rates())
+    seen = {n: brief(n, device) for n in names if n in known and not known[n].missing}
+    return _with(caps, seen)
+
+
 def around(
-    caps: Capacities, names: Iterable[str], run: Callable[[], T], device: str = "cpu"
+    caps: Capacities,
+    names: Iterable[str],
+    run: Callable[[Capacities], T],
+    device: str = "cpu",
 ) -> tuple[T, Capacities]:
     """(what `run` returns, `caps` with `names` as they were around that run).
 
-    Capacities that are missing in `caps` stay missing.
+    `run` is given the capacities measured just before it.
     """
-    known = dict(caps.rates())
-    names = [n for n in names if n in known and not known[n].missing]
-    before = {n: brief(n, device) for n in names}
-    result = run()
-    seen = {n: merged(before[n], brief(n, device)) for n in names}
+    names = list(names)
+    before = refreshed(caps, names, device)
+    result = run(before)
+    after = refreshed(before, names, device)
+    first, second = dict(before.rates()), dict(after.rates())
+    return result, _with(before, {n: merged(first[n], second[n]) for n in names if n in first})
+
+
+def _with(caps: Capacities, seen: dict[str, Estimate]) -> Capacities:
     units = {n.removeprefix("compute."): e for n, e in seen.items() if n.startswith("compute.")}
     rest = {n: e for n, e in seen.items() if "." not in n}
-    return result, replace(caps, compute={**caps.compute, **units}, **rest)
+    return replace(caps, compute={**caps.compute, **units}, **rest)

@@ -13,7 +13,7 @@ from constraintlab.limits.work import Kernel
 
 @dataclass(frozen=True)
 class HostStage:
-    """Host time inside the engine's loop, in core-seconds: `fixed` per step, `each` per sequence."""
+    """Host time inside the engine's loop, in core-seconds: per step, and per sequence."""
 
     name: str
     each: float = 0.0

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from constraintlab.attention import naive, workspace
-from constraintlab.attention.rung import Shape, total
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from constraintlab.attention import naive, workspace
+from constraintlab.attention.rung import Shape, total
 
 from .reference import reference, tolerance
 

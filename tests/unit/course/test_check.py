@@ -1,6 +1,7 @@
 """Checkers: never an empty, constant or known-wrong answer; always a sentence to act on."""
 
 import pytest
+
 from constraintlab.course import exercises
 from constraintlab.course.check import check, compare, names
 

@@ -1,6 +1,7 @@
 """Interleaved rounds: order, budget, ratios by round."""
 
 import pytest
+
 from constraintlab.course.measure import Rounds, interleave
 
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+
 from constraintlab.attention import naive
 from constraintlab.attention.rung import Shape
 from constraintlab.course import memory

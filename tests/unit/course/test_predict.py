@@ -1,6 +1,7 @@
 """Predictions: kept, revealed, and no click is an answer too."""
 
 import pytest
+
 from constraintlab.course.predict import Prediction
 from constraintlab.course.progress import Progress
 

@@ -1,6 +1,7 @@
 """Tables, diffs and numbers as a notebook shows them."""
 
 import pytest
+
 from constraintlab.attention import naive, workspace
 from constraintlab.course.show import Diff, Table, si
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate

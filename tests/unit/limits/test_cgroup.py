@@ -3,9 +3,10 @@
 import os
 
 import pytest
-from constraintlab.limits import cgroup
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from constraintlab.limits import cgroup
 
 GB = 10**9
 UNLIMITED_V1 = 9223372036854771712

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from constraintlab.limits import home as module
 from constraintlab.limits.estimate import Estimate
 

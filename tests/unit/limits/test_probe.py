@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from constraintlab.limits import drift, probe
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
@@ -136,8 +137,10 @@ def test_ceilings_around_a_run_replace_only_what_was_asked(monkeypatch):
         return Estimate(v, v, v, "B/s")
 
     monkeypatch.setattr(drift, "brief", brief)
-    result, caps = drift.around(machine(), ["bandwidth"], lambda: "ran")
-    assert result == "ran"
+    result, caps = drift.around(
+        machine(), ["bandwidth"], lambda now: f"ran at {now.bandwidth.value:g}"
+    )
+    assert result == "ran at 1e+09"
     assert (caps.bandwidth.value, caps.bandwidth.low, caps.bandwidth.high) == (2e9, 1e9, 3e9)
     assert caps.compute == machine().compute and caps.pages == machine().pages
 

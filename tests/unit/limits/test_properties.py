@@ -2,6 +2,9 @@
 
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.resource import Resource
@@ -9,8 +12,6 @@ from constraintlab.limits.shares import elasticity, shares
 from constraintlab.limits.stack import HostStage, Stack, Station, scale
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.work import Kernel, Work
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .cases import machine
 

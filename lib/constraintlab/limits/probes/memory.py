@@ -21,7 +21,7 @@ def last_level_cache(root: Path = _CACHES) -> int:
 
 
 def read_size(available: int, cache: int | None = None) -> int:
-    """Bytes to stream: four times the cache and at least 128 MiB, but an eighth of memory at most."""
+    """Bytes to stream: four times the cache, 128 MiB or more, an eighth of memory at most."""
     wanted = max(4 * (last_level_cache() if cache is None else cache), 128 * 1024**2)
     return min(wanted, available // 8)
 

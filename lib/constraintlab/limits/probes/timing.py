@@ -16,7 +16,7 @@ def repeat(
     most: int = 50,
     clock: Clock = time.perf_counter,
 ) -> list[float]:
-    """Seconds of each call of `work`, after one warm-up: at least `least`, until `budget` seconds."""
+    """Seconds of each call of `work` after one warm-up: `least` of them, then until `budget`."""
     work()
     seconds: list[float] = []
     end = clock() + budget
