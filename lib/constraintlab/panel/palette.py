@@ -1,6 +1,8 @@
 """One colour and one mark per resource, the same everywhere, used for nothing else.
 
-Colours from Okabe and Ito's palette for colour-blind readers. The mark is the second cue.
+Colours from Okabe and Ito's palette for colour-blind readers; the mark is the second cue.
+Names are never set in these colours (yellow on white would have contrast 1.3): the mark and an
+underline carry the colour, the letters keep the text's.
 """
 
 from __future__ import annotations
@@ -34,9 +36,21 @@ MARKS: dict[Resource, str] = {
 THEMES = {
     "light": {"text": "#1b1f24", "quiet": "#5b6470", "line": "#d9dee5", "card": "#f6f8fa",
               "page": "#ffffff"},
-    "dark": {"text": "#e8eaed", "quiet": "#9aa3ad", "line": "#30363d", "card": "#1c2127",
+    "dark": {"text": "#e8eaed", "quiet": "#9aa3ad", "line": "#343b44", "card": "#1c2127",
              "page": "#14171b"},
 }  # fmt: skip
+
+DASHES: dict[str, list[int]] = {
+    "measured": [1, 0],
+    "counted": [9, 2],
+    "recorded": [5, 4],
+    "modelled": [2, 3],
+    "n/a": [1, 0],
+}
+"""Line style by source: the more a line is gaps, the further it is from a measurement."""
+
+VISIBLE = 3.0
+"""Contrast that a mark or line needs against its ground (WCAG 2.2, 1.4.11)."""
 
 
 def luminance(colour: str) -> float:
@@ -52,6 +66,22 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def mix(a: str, b: str, part: float) -> str:
+    """`a` with `part` (0 to 1) of `b` in it."""
+    pairs = ((int(a[i : i + 2], 16), int(b[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(x + (y - x) * part):02x}" for x, y in pairs)
+
+
+def edge(resource: Resource, theme: str) -> str:
+    """What outlines a mark or bar: its own colour, or a visible shade where that is too faint."""
+    ground, shade = THEMES[theme]["card"], COLOURS[resource]
+    for part in range(0, 100, 5):
+        shade = mix(COLOURS[resource], THEMES[theme]["text"], part / 100)
+        if contrast(shade, ground) >= VISIBLE:
+            break
+    return shade
+
+
 def on(colour: str) -> str:
     """Black or white, whichever reads better on `colour`."""
     return max(("#111418", "#ffffff"), key=lambda ink: contrast(ink, colour))
@@ -60,3 +90,9 @@ def on(colour: str) -> str:
 def named(resource: Resource) -> str:
     """Mark and label: `◆ bandwidth`."""
     return f"{MARKS[resource]} {resource.label}"
+
+
+def kind(source: str) -> str:
+    """`recorded: H100, 2026-11-01` → `recorded`."""
+    head = source.split(":")[0]
+    return head if head in DASHES else "n/a"

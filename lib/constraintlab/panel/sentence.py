@@ -1,4 +1,4 @@
-"""The verdict as a sentence, and chart titles that state their finding."""
+"""The verdict as one or two sentences: what binds, how sure that is, what a fix would give."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
+from constraintlab.panel.numbers import finite, percent, si, times
 from constraintlab.panel.palette import named
-from constraintlab.panel.parts import RooflinePoint
+
+PLURAL = {Resource.PAGES, Resource.SLOTS}
 
 
 @dataclass(frozen=True)
@@ -21,106 +23,120 @@ class Piece:
     strong: bool = False
 
     def as_dict(self) -> dict:
-        return {"t": self.text, "r": self.resource, "b": self.strong}
+        return {"t": self.text, "r": self.resource and self.resource.value, "b": self.strong}
 
 
-def compact(value: float | None) -> str:
-    """Three digits and an SI prefix: 203, 4.77 k, 1.20 M; n/a for what is no number."""
-    if value is None or math.isnan(value):
-        return "n/a"
-    if math.isinf(value):
-        return "unbounded"
-    for limit, prefix in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.3g}{prefix}"
-    return f"{value:.3g}"
+def name(resource: Resource) -> Piece:
+    return Piece(named(resource), resource, True)
+
+
+def measured(v: Verdict) -> float | None:
+    """Throughput as measured, None where it was not."""
+    return v.measured.value if v.measured and finite(v.measured.value) else None
+
+
+def now(v: Verdict) -> float | None:
+    """Throughput now: measured, else predicted, else None."""
+    found = measured(v)
+    if found is None and finite(v.predicted):
+        found = v.predicted
+    return found
 
 
 def sentence(v: Verdict | None) -> list[Piece]:
-    """What binds, how sure that is, what a fix is worth and what binds then."""
+    """What a reader should know first, as pieces."""
     if v is None:
-        return [Piece("Nothing has run yet.")]
+        return [Piece("Nothing has run yet: no verdict.")]
     if v.outcome == "insufficient evidence":
-        return [
-            Piece("Insufficient evidence.", strong=True),
-            Piece(f" Missing: {'; '.join(v.missing)}."),
-        ]
-    rate = f"{compact(v.x)} {v.unit}"
+        return [Piece("Insufficient evidence: no verdict.", strong=True),
+                Piece(f" Missing: {_listed(v.missing)}.")]  # fmt: skip
+    if not v.constraint:
+        return [Piece("No constraint named", strong=True), Piece(f" at {si(now(v), v.unit)}.")]
+    if measured(v) and finite(v.predicted) and v.predicted > 0 and not v.sure:
+        return list(_unsure(v))
     if v.outcome == "demand":
-        return [
-            Piece(named(Resource.DEMAND), Resource.DEMAND, True),
-            Piece(" is the limit: "),
-            Piece(rate, strong=True),
-            Piece(" arrive and are served."),
-            *_then(v),
-        ]
-    if not v.sure:
-        return [
-            Piece("Not explained.", strong=True),
-            Piece(f" Measured {rate}, the model says {compact(v.predicted)}. Its guess is "),
-            Piece(named(v.constraint[0]), v.constraint[0], True),
-            Piece(", but something that it does not count is at work."),
-        ]
-    modelled = f", model {compact(v.predicted)}" if v.measured and v.predicted else ""
-    return [*_binds(v), Piece(": "), Piece(rate, strong=True), Piece(f"{modelled}."), *_then(v)]
+        return list(_demand(v))
+    return [*_binds(v), Piece(": "), *_rate(v), *_then(v)]
+
+
+def _rate(v: Verdict) -> Iterable[Piece]:
+    yield Piece(si(now(v), v.unit), strong=True)
+    if measured(v) is None:
+        yield Piece(", modelled, not measured.")
+    elif finite(v.predicted):
+        yield Piece(f", model {si(v.predicted)}.")
+    else:
+        yield Piece(".")
+
+
+def _unsure(v: Verdict) -> Iterable[Piece]:
+    seen, said = si(measured(v), v.unit), si(v.predicted, v.unit)
+    if v.predicted > measured(v):
+        yield Piece(f"The model explains only {percent(measured(v) / v.predicted)} of the time",
+                    strong=True)  # fmt: skip
+        yield Piece(f": measured {seen}, model {said}. It would name ")
+        yield name(v.constraint[0])
+        yield Piece(", but something that it does not count costs the rest.")
+        return
+    yield Piece("The model does not explain this", strong=True)
+    yield Piece(f": measured {seen}, more than the {said} that it thinks possible. It would name ")
+    yield name(v.constraint[0])
+    yield Piece(", but a demand is counted too high or a ceiling was probed too low.")
+
+
+def _demand(v: Verdict) -> Iterable[Piece]:
+    yield name(Resource.DEMAND)
+    yield Piece(": ")
+    yield from _rate(v)
+    yield Piece(" Nothing in the stack binds; all that arrives is served.")
+    room = v.worth.get(Resource.DEMAND)
+    after = [r for r in v.next if r is not Resource.DEMAND]
+    if finite(room) and room > 1.005 and after:
+        yield Piece(f" There is room for {times(room)}, then ")
+        yield name(after[0])
+        yield Piece(f" {_verb(after[0])}.")
 
 
 def _binds(v: Verdict) -> Iterable[Piece]:
     first, *others = v.constraint
-    yield Piece(named(first), first, True)
-    if others and v.shares[others[0]] > 0.5 * v.shares[first]:
+    share = v.shares.get(first, math.nan)
+    yield name(first)
+    if others and v.shares.get(others[0], 0.0) > 0.5 * share:
         yield Piece(" and ")
-        yield Piece(named(others[0]), others[0], True)
-        yield Piece(f" bind (shares {v.shares[first]:.2f} and {v.shares[others[0]]:.2f})")
+        yield name(others[0])
+        yield Piece(f" bind (shares {share:.2f} and {v.shares[others[0]]:.2f})")
         return
-    yield Piece(f" binds (share {v.shares[first]:.2f})")
+    yield Piece(f" {_verb(first)} (share {share:.2f})" if finite(share) else f" {_verb(first)}")
     if others:
         yield Piece(", ")
-        yield Piece(named(others[0]), others[0], True)
+        yield name(others[0])
         yield Piece(" right behind")
 
 
 def _then(v: Verdict) -> Iterable[Piece]:
-    worth = v.worth[v.constraint[0]]
-    gain = "no limit in sight" if math.isinf(worth) else f"up to ×{worth:.1f}"
-    if worth < 1.095 and not math.isinf(worth):
-        gain = f"only ×{worth:.2f}"
-    yield Piece(f" Without it {gain}")
-    if v.next and not math.isinf(worth):
+    worth = v.worth.get(v.constraint[0])
+    if worth is None or math.isnan(worth):
+        return
+    if math.isinf(worth):
+        yield Piece(" Without this limit the model sees no other.")
+        return
+    only = "only " if worth < 1.095 else "up to "
+    yield Piece(f" Without this limit {only}{times(worth)}")
+    if v.next:
         yield Piece(", then ")
-        yield Piece(named(v.next[0]), v.next[0], True)
-        yield Piece(" binds")
+        yield name(v.next[0])
+        yield Piece(f" {_verb(v.next[0])}")
     yield Piece(".")
+
+
+def _verb(resource: Resource) -> str:
+    return "bind" if resource in PLURAL else "binds"
+
+
+def _listed(items: Sequence[str]) -> str:
+    return "; ".join(item.rstrip(".") for item in items) or "everything"
 
 
 def text(pieces: Sequence[Piece]) -> str:
     """The sentence as plain text."""
     return "".join(p.text for p in pieces)
-
-
-def worth_title(v: Verdict | None) -> tuple[str, str]:
-    """(finding, what the chart shows)."""
-    shows = "if one limit vanished"
-    if v is None or not v.worth or not v.x:
-        return "No verdict yet", shows
-    ranked = sorted(v.worth, key=lambda r: -v.worth[r])
-    best, second = ranked[0], ranked[1]
-    change = f"{compact(v.x)} → {compact(v.x_without[best])} {v.unit}"
-    if v.worth[best] < 1.1:
-        return "No single fix helps: the limits stand close together", shows
-    if v.worth[second] < 1.1:
-        return f"Only {best.label} would help: {change}", shows
-    return f"A fix to {best.label} is worth most: {change}", shows
-
-
-def roofline_title(
-    ceilings: Sequence[tuple[str, float]], bandwidth: float, points: Sequence[RooflinePoint]
-) -> tuple[str, str]:
-    """(finding about the newest point, what the chart shows)."""
-    shows = "FLOP/s over FLOP per byte"
-    live = [p for p in points if not p.ghost]
-    if not live or not ceilings:
-        return "Roofline of this machine", shows
-    point, peak = live[-1], max(rate for _, rate in ceilings)
-    side = "bandwidth" if point.intensity * bandwidth < peak else "compute"
-    return f"{point.name}: {point.flops_per_s / peak:.1%} of peak, under the {side} roof", shows

@@ -2,75 +2,119 @@
 
 from __future__ import annotations
 
+import copy
 import textwrap
+from collections.abc import Sequence
 
 from constraintlab.panel import specs
+from constraintlab.panel.charts import timeline
+from constraintlab.panel.charts.theme import config
 from constraintlab.panel.palette import THEMES
+from constraintlab.panel.parts import Series
 
-WIDTH = 900
+WIDTH = 960
+BESIDE = 130
+"""Room for the labels right of the timeline."""
 
 
-def spec(state: dict, text: str, theme: str) -> dict:
-    """One Vega-Lite spec of the verdict, the worth chart, the roofline and the strip."""
+def spec(
+    view: dict,
+    text: str,
+    series: Sequence[Series],
+    samples: Sequence[Sequence[float]],
+    sources: Sequence[str],
+    theme: str,
+) -> dict:
+    """One Vega-Lite spec of the verdict, the charts that have data, and the strip."""
     c = THEMES[theme]
-    worth, roof = specs.worth(theme).to_dict(), specs.roofline(theme).to_dict()
-    worth |= {"width": WIDTH // 2 - 190, "title": _title(state["titles"]["worth"], c)}
-    roof |= {"width": WIDTH // 2 - 80, "title": _title(state["titles"]["roofline"], c)}
-    for chart in (worth, roof):
-        chart.pop("$schema", None)
-        chart.pop("padding", None)
-        chart.pop("config", None)
-    heading = " · ".join([state["title"], *state["chips"]])
-    parts = [{"hconcat": [worth, roof], "spacing": 60}, _strip(state["strip"], c)]
-    if not state["worth"]:
-        parts = parts[1:]
+    parts = [_strip(view["strip"], c)]
+    lines, ends = timeline.rows(series, samples, sources, theme)
+    if lines:
+        title = timeline.title(series, samples)
+        parts.insert(0, _chart("timeline", theme, WIDTH - 40 - BESIDE, title))
+    pair = []
+    if view["worth"]:
+        pair.append(_chart("worth", theme, 250, view["titles"]["worth"]))
+    if view["roof"]:
+        pair.append(_chart("roofline", theme, 370, view["titles"]["roofline"]))
+    if pair:
+        parts.insert(0, {"hconcat": pair, "spacing": 76})
+    heading = " · ".join([view["title"], *view["chips"]])
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "config": {**specs.config(theme), "background": c["page"], "concat": {"spacing": 18}},
-        "padding": 14,
-        "title": {"text": [heading, *textwrap.wrap(text, 110)], "fontSize": 15, "fontWeight": "normal",
-                  "anchor": "start", "color": c["text"], "offset": 14},
+        "config": {**config(theme), "background": c["page"], "concat": {"spacing": 22}},
+        "padding": 16,
+        "title": {"text": textwrap.wrap(text, 104), "fontSize": 15, "fontWeight": "normal",
+                  "anchor": "start", "offset": 18, "subtitle": [heading], "subtitleFontSize": 12,
+                  "subtitlePadding": 8},
         "vconcat": parts,
-        "align": "none",
         "bounds": "full",
-        "datasets": {k: state[k] for k in ("worth", "roof", "dots")},
+        "align": "none",
+        "datasets": {"worth": view["worth"], "roof": view["roof"], "dots": view["dots"],
+                     "rows": lines, "ends": ends},
     }  # fmt: skip
 
 
-def _title(title: tuple[str, str], c: dict) -> dict:
+def _chart(name: str, theme: str, width: int, title: tuple[str, str]) -> dict:
+    """A chart of the live panel as a part of the picture: same spec, fixed width, own title."""
+    chart = copy.deepcopy(specs.stored()[theme][name])
+    for key in ("$schema", "padding", "config"):
+        chart.pop(key, None)
     finding, shows = title
-    return {"text": finding, "subtitle": shows, "anchor": "start", "fontSize": 13,
-            "subtitleFontSize": 11, "color": c["text"], "subtitleColor": c["quiet"]}  # fmt: skip
+    return chart | {
+        "width": width,
+        "title": {"text": textwrap.wrap(finding, 56), "subtitle": textwrap.wrap(shows, 70),
+                  "anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "offset": 12},
+    }  # fmt: skip
 
 
-def _strip(cells: list[dict], c: dict) -> dict:
+def _strip(cells: Sequence[dict], c: dict) -> dict:
     values = [
-        {"lab": f"lab {cell['lab']}", "note": textwrap.wrap(cell["note"], 14)[:2], "colour": cell.get("colour", c["card"]),
-         "ink": cell.get("ink", c["quiet"])}
+        {"lab": f"lab {cell['lab']}", "colour": cell.get("colour", c["page"]),
+         "note": textwrap.wrap(f"{cell['where']} {cell['note']}".strip(), 15)[:3],
+         "ink": cell.get("ink", c["quiet"]),
+         "edge": c["text"] if cell["here"] else cell.get("colour", c["line"])}
         for cell in cells
     ]  # fmt: skip
-    x = {"field": "lab", "type": "nominal", "axis": None, "scale": {"paddingInner": 0.06}}
-    ink = {"field": "ink", "type": "nominal", "scale": None}
+
+    def plain(field: str) -> dict:
+        return {"field": field, "type": "nominal", "scale": None}
+
+    def line(y: int, field: str, size: int) -> dict:
+        mark = {"type": "text", "align": "left", "baseline": "top", "fontSize": size, "dx": -46}
+        return {
+            "mark": mark,
+            "encoding": {"y": {"value": y}, "text": {"field": field}, "color": plain("ink")},
+        }
+
+    box = {"type": "rect", "cornerRadius": 4, "strokeWidth": 1.5}
     return {
         "data": {"values": values},
         "width": WIDTH,
-        "height": 54,
+        "height": 58,
         "title": {"text": "Migration: where your constraint has been", "anchor": "start",
-                  "fontSize": 13, "color": c["text"]},
-        "encoding": {"x": x},
+                  "fontSize": 13, "offset": 8},
+        "encoding": {"x": {"field": "lab", "type": "nominal", "axis": None,
+                           "scale": {"paddingInner": 0.06, "paddingOuter": 0}}},
         "layer": [
-            {"mark": {"type": "rect", "cornerRadius": 4, "stroke": c["line"]},
-             "encoding": {"color": {"field": "colour", "type": "nominal", "scale": None}}},
-            {"mark": {"type": "text", "dy": -16, "fontSize": 11},
-             "encoding": {"text": {"field": "lab"}, "color": ink}},
-            {"mark": {"type": "text", "dy": -1, "fontSize": 10, "limit": 96, "baseline": "top"},
-             "encoding": {"text": {"field": "note"}, "color": ink}},
+            {"mark": box, "encoding": {"color": plain("colour"), "stroke": plain("edge")}},
+            line(7, "lab", 11),
+            line(24, "note", 10),
         ],
     }  # fmt: skip
 
 
-def png(state: dict, text: str, theme: str = "light", scale: float = 1.5) -> bytes:
+def png(
+    view: dict,
+    text: str,
+    series: Sequence[Series],
+    samples: Sequence[Sequence[float]],
+    sources: Sequence[str],
+    theme: str = "light",
+    scale: float = 1.5,
+) -> bytes:
     """The picture as PNG bytes."""
     import vl_convert
 
-    return vl_convert.vegalite_to_png(spec(state, text, theme), scale=scale)
+    made = spec(view, text, series, samples, sources, theme)
+    return vl_convert.vegalite_to_png(made, scale=scale)

@@ -1,0 +1,145 @@
+"""The roofline: what this machine's ceilings allow at each intensity, and where the runs are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from constraintlab.limits.resource import Resource
+from constraintlab.panel.numbers import finite, percent, si
+from constraintlab.panel.palette import COLOURS, THEMES
+from constraintlab.panel.parts import RooflinePoint
+
+NAME = "roofline"
+Ceilings = Sequence[tuple[str, float]]
+
+
+def _positive(*values: float | None) -> bool:
+    return all(finite(v) and v > 0 for v in values)
+
+
+def usable(ceilings: Ceilings, bandwidth: float | None) -> list[tuple[str, float]]:
+    """The ceilings that can be drawn, highest first; none without a bandwidth."""
+    kept = [(name, rate) for name, rate in ceilings if _positive(rate)]
+    return sorted(kept, key=lambda c: -c[1]) if _positive(bandwidth) else []
+
+
+def attainable(intensity: float, peak: float, bandwidth: float) -> float:
+    """FLOP/s under the roof at an intensity (Williams et al., Roofline, 2009)."""
+    return min(peak, intensity * bandwidth)
+
+
+def rows(
+    ceilings: Ceilings, bandwidth: float | None, points: Sequence[RooflinePoint]
+) -> tuple[list[dict], list[dict]]:
+    """(roof, dots): the two-part roof of each ceiling, and the points under it."""
+    roofs = usable(ceilings, bandwidth)
+    if not roofs:
+        return [], []
+    peak = roofs[0][1]
+    kept = [p for p in points if _positive(p.intensity, p.flops_per_s)]
+    ridge = peak / bandwidth
+    low = min([ridge / 100, *(p.intensity / 3 for p in kept)])
+    high = max([ridge * 30, *(p.intensity * 8 for p in kept)])
+    roof = [_corner("memory", low, low * bandwidth, Resource.BANDWIDTH),
+            _corner("memory", ridge, peak, Resource.BANDWIDTH)]  # fmt: skip
+    for name, rate in roofs:
+        roof.append(_corner(name, rate / bandwidth, rate, Resource.COMPUTE))
+        roof.append(_corner(name, high, rate, Resource.COMPUTE, f"{name} {si(rate, 'FLOP/s')}"))
+    middle = math.sqrt(low * ridge)
+    roof.append(_corner("slope", middle, middle * bandwidth, Resource.BANDWIDTH,
+                        si(bandwidth, "B/s")))  # fmt: skip
+    return roof, _dots(kept, peak, bandwidth, math.log10(high / low))
+
+
+def _corner(line: str, x: float, y: float, resource: Resource, label: str = "") -> dict:
+    return {"line": line, "x": x, "y": y, "key": resource.value, "label": label}
+
+
+def _dots(points: Sequence[RooflinePoint], peak: float, bandwidth: float, decades: float) -> list:
+    """The points; names that would cover each other are moved apart vertically."""
+    made: list[dict] = []
+    for p in sorted(points, key=lambda p: (p.ghost, -p.flops_per_s)):
+        x, y, dy = math.log10(p.intensity), math.log10(p.flops_per_s), 0
+        for other in made:
+            near = abs(x - math.log10(other["x"])) < decades * 0.3
+            if near and abs((math.log10(other["y"]) - y) * 45 + dy - other["dy"]) < 13:
+                dy = other["dy"] + 14 + round((math.log10(other["y"]) - y) * -45)
+        roof = attainable(p.intensity, peak, bandwidth)
+        made.append(
+            {
+                "x": p.intensity, "y": p.flops_per_s, "name": p.name, "ghost": p.ghost,
+                "roof": roof, "dy": dy,
+                "why": f"{p.name}: {si(p.flops_per_s, 'FLOP/s')} at {si(p.intensity)} FLOP per "
+                f"byte, {percent(p.flops_per_s / roof)} of the roof there",
+            }
+        )  # fmt: skip
+    return made[::-1]
+
+
+def title(
+    ceilings: Ceilings, bandwidth: float | None, points: Sequence[RooflinePoint]
+) -> tuple[str, str]:
+    """(finding about the newest point, what the chart shows)."""
+    shows = "FLOP/s over FLOP per byte"
+    roofs = usable(ceilings, bandwidth)
+    if not roofs:
+        return "Roofline", "no ceiling was probed yet"
+    flat = [p.name for p in points if not _positive(p.intensity, p.flops_per_s)]
+    if flat:
+        shows += f"; without arithmetic, not drawn: {', '.join(flat)}"
+    live = [p for p in points if not p.ghost and _positive(p.intensity, p.flops_per_s)]
+    if not live:
+        ridge = si(roofs[0][1] / bandwidth)
+        return f"Above {ridge} FLOP per byte compute binds, below it bandwidth", shows
+    point, peak = live[-1], roofs[0][1]
+    side = Resource.BANDWIDTH if point.intensity * bandwidth < peak else Resource.COMPUTE
+    roof = attainable(point.intensity, peak, bandwidth)
+    share = f"{percent(point.flops_per_s / peak)} of peak"
+    if side is Resource.COMPUTE:
+        return f"{point.name}: {share}, under the compute roof", shows
+    return (
+        f"{point.name}: {share}, {percent(point.flops_per_s / roof)} of the bandwidth roof",
+        shows,
+    )
+
+
+def chart(theme: str):
+    """Log over log: the roof, this run filled with a line up to its roof, earlier runs hollow."""
+    import altair as alt
+
+    c = THEMES[theme]
+    x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), title="FLOP per byte",
+              axis=alt.Axis(format="~g", values=[10.0**i for i in range(-6, 7)],
+                            grid=False))  # fmt: skip
+    y = alt.Y("y:Q", scale=alt.Scale(type="log", nice=True), title="FLOP/s",
+              axis=alt.Axis(format="~s", values=[10**i for i in range(3, 18)], domain=False,
+                            ticks=False))  # fmt: skip
+    by = alt.Color("key:N", legend=None, scale=alt.Scale(
+        domain=["bandwidth", "compute"],
+        range=[COLOURS[Resource.BANDWIDTH], COLOURS[Resource.COMPUTE]]))  # fmt: skip
+    roof = alt.Chart(alt.NamedData(name="roof"))
+    lines = roof.mark_line(strokeWidth=2.5, strokeCap="round").encode(
+        x=x, y=y, color=by, detail="line:N"
+    )
+    lines = lines.transform_filter("datum.line != 'slope'")
+    flat = roof.mark_text(align="right", dy=-9, fontSize=11, color=c["text"])
+    flat = flat.encode(x=x, y=y, text="label:N").transform_filter(
+        "datum.label != '' && datum.line != 'slope'"
+    )
+    slope = roof.mark_text(align="right", dx=-9, dy=-5, fontSize=11, color=c["text"])
+    slope = slope.encode(x=x, y=y, text="label:N").transform_filter("datum.line == 'slope'")
+    dots = alt.Chart(alt.NamedData(name="dots"))
+    ink = alt.condition("datum.ghost", alt.value(c["quiet"]), alt.value(c["text"]))
+    gap = dots.mark_rule(color=c["quiet"], strokeWidth=1, strokeDash=[2, 3])
+    gap = gap.encode(x=x, y=y, y2="roof:Q").transform_filter("!datum.ghost")
+    marks = dots.mark_point(size=80, strokeWidth=2, opacity=1).encode(
+        x=x, y=y, stroke=ink, tooltip=alt.Tooltip("why:N"),
+        fill=alt.condition("datum.ghost", alt.value(c["card"]), alt.value(c["text"])),
+    )  # fmt: skip
+    names = dots.mark_text(align="left", dx=10, dy={"expr": "datum.dy + 1"}).encode(
+        x=x, y=y, text="name:N", color=ink
+    )
+    return alt.layer(lines, flat, slope, gap, marks, names).properties(
+        width="container", height=195, padding={"right": 12, "left": 0, "top": 6, "bottom": 0}
+    )

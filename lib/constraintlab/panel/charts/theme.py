@@ -1,0 +1,24 @@
+"""What all charts share: fonts, quiet axes, no frame and no background of their own."""
+
+from __future__ import annotations
+
+from constraintlab.panel.palette import THEMES
+
+FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+
+def config(theme: str) -> dict:
+    """The Vega-Lite configuration of a theme."""
+    c = THEMES[theme]
+    return {
+        "background": None,
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": c["quiet"], "titleColor": c["quiet"], "gridColor": c["line"],
+            "domainColor": c["line"], "tickColor": c["line"], "labelFontSize": 11,
+            "titleFontSize": 11, "titleFontWeight": "normal",
+        },
+        "text": {"color": c["text"], "fontSize": 12},
+        "title": {"color": c["text"], "subtitleColor": c["quiet"], "anchor": "start"},
+    }  # fmt: skip

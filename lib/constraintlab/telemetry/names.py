@@ -1,0 +1,80 @@
+"""What every dotted name means and its unit: the labels of the panel, the header of a recording."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """`unit` as charts print it (empty for a plain number) and `meaning` as one phrase."""
+
+    unit: str
+    meaning: str
+
+
+_TABLE = {
+    "host.cpu_percent": ("%", "busy time of the cores that this process may use"),
+    "host.steal_percent": ("%", "time of those cores that the hypervisor gave to other machines"),
+    "host.cores": ("cores", "cores that this process may use: affinity, within the CPU quota"),
+    "host.throttled_share": ("", "share of quota periods in which the group ran out of CPU"),
+    "host.cpu_freq_hz": ("Hz", "CPU clock as the system reports it, renewed every second"),
+    "host.mem_available_bytes": ("B", "memory that can still be allocated, within any limit"),
+    "proc.cpu_cores": ("cores", "cores' worth of CPU time that this process spends"),
+    "proc.rss_bytes": ("B", "memory of this process that is resident"),
+    "proc.minor_faults_per_s": (
+        "1/s",
+        "fresh pages handed to this process (4 KiB each, up to 2 MiB where huge pages are on)",
+    ),
+    "proc.voluntary_switches_per_s": ("1/s", "times this process waited and gave its core up"),
+    "proc.involuntary_switches_per_s": ("1/s", "times this process was moved off its core"),
+    "work.flops_per_s": ("FLOP/s", "counted arithmetic over measured time"),
+    "work.bytes_per_s": ("B/s", "bytes that the algorithm must move, over measured time"),
+    "work.fresh_bytes_per_s": ("B/s", "newly allocated bytes first touched, over measured time"),
+    "work.tokens_per_s": ("tok/s", "tokens finished, over measured time"),
+    "work.busy_share": ("", "time inside at least one operation ÷ wall time"),
+    "torch.cuda_allocated_bytes": ("B", "GPU memory in live tensors"),
+    "torch.cuda_reserved_bytes": ("B", "GPU memory that torch's allocator holds"),
+    "torch.cuda_peak_bytes": ("B", "most GPU memory that was ever in live tensors"),
+    "gpu.kernel_resident": (
+        "%",
+        "kernel resident: time in which some kernel was on the GPU, however little of it it used",
+    ),
+    "gpu.memory_used_bytes": ("B", "GPU memory in use, by every process"),
+    "gpu.memory_total_bytes": ("B", "GPU memory there is"),
+    "gpu.power_w": ("W", "power drawn"),
+    "gpu.power_limit_w": ("W", "power limit in force"),
+    "gpu.sm_clock_hz": ("Hz", "clock of the SMs"),
+    "gpu.memory_clock_hz": ("Hz", "clock of the GPU's memory"),
+    "gpu.throttle_reasons": ("", "what holds the clocks back: bits, see nvml.throttle_reasons"),
+    "gpu.temperature_c": ("°C", "GPU temperature"),
+    "gpu.sm_active": ("%", "SMs with work, averaged over the SMs (GPM, Hopper or newer)"),
+    "gpu.sm_occupancy": ("%", "warps active ÷ warps that fit (GPM, Hopper or newer)"),
+    "gpu.tensor_active": ("%", "time the tensor cores worked (GPM, Hopper or newer)"),
+    "gpu.dram_active": ("%", "DRAM bandwidth used ÷ its theoretical peak (GPM, Hopper or newer)"),
+    "sampler.late_s": ("s", "how long after its due moment this sample was taken"),
+    "sampler.missed": ("", "samples skipped so far because the one before took too long"),
+    "sampler.cpu_s": ("s", "CPU time that taking the sample before this one cost"),
+}
+
+NAMES: dict[str, Quantity] = {name: Quantity(*row) for name, row in _TABLE.items()}
+"""Every name that the sources of this package report.
+
+The first GPU is `gpu`, the second `gpu1`, the third `gpu2`: `gpu1.power_w` means what
+`gpu.power_w` does.
+"""
+
+
+def quantity(name: str) -> Quantity:
+    """The entry for a name; a name nobody documented has no unit and itself as meaning."""
+    numbered = re.fullmatch(r"gpu(\d+)(\..+)", name)
+    if numbered and f"gpu{numbered[2]}" in NAMES:
+        plain = NAMES[f"gpu{numbered[2]}"]
+        return Quantity(plain.unit, f"GPU {numbered[1]}: {plain.meaning}")
+    return NAMES.get(name, Quantity("", name))
+
+
+def under(prefix: str) -> tuple[str, ...]:
+    """The documented names that start with `prefix` and a dot."""
+    return tuple(name for name in NAMES if name.startswith(f"{prefix}."))
