@@ -1,0 +1,1 @@
+"""What happens on the machine while something runs: sources, the sampler, recordings."""
