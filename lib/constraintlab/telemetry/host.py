@@ -83,8 +83,11 @@ class HostSource:
     def _cpu(self, now: float) -> dict[str, Reading]:
         total, idle, stolen = cpu_ticks(self._root, self._cpus())
         growth = self._busy.growth(now, total, idle, stolen or 0.0)
-        if growth is None or growth[1][0] <= 0:
+        if growth is None:
             busy = steal = Reading.absent(FIRST)
+        elif growth[1][0] <= 0:
+            # All zeros under gVisor; under lxcfs the CPUs may have other numbers than ours.
+            busy = steal = Reading.absent("/proc/stat did not move for our CPUs")
         else:
             total, idle, lost = growth[1]
             busy = Reading.measured(_percent(total - idle - lost, total))

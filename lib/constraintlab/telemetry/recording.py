@@ -129,10 +129,11 @@ class Recorder:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered: what a write has taken survives this process.
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
-        except FileExistsError:
-            free = _free_name(self.path)
-            raise RecordingError(f"{self.path} exists already: record into {free}") from None
         except OSError as error:
+            # Not by FileExistsError: a parent that is a file raises that too.
+            if os.path.lexists(self.path):
+                free = _free_name(self.path)
+                raise RecordingError(f"{self.path} exists already: record into {free}") from None
             raise self._failed(error) from error
         self._header = {
             "constraintlab": KIND,
@@ -161,11 +162,11 @@ class Recorder:
         self._file.close()
 
     def _failed(self, error: OSError) -> RecordingError:
-        fix = {
-            errno.ENOSPC: "the disk is full: free some space, or record on another disk",
-            errno.EDQUOT: "your quota is used up: free some space, or record on another disk",
-        }.get(error.errno, f"{error.strerror}: record into a folder that you can write")
-        return RecordingError(f"{self.path} can't be written, {fix}")
+        why = {
+            errno.ENOSPC: "the disk is full. Free some space, or record on another disk",
+            errno.EDQUOT: "your quota is used up. Free some space, or record on another disk",
+        }.get(error.errno, f"{error.strerror}. Record into a folder that you can write")
+        return RecordingError(f"{self.path} can't be written: {why}")
 
 
 def _documented(names: Mapping[str, object]) -> dict[str, dict[str, str]]:

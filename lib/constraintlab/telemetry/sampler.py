@@ -50,6 +50,7 @@ class Sampler:
         self._thread: threading.Thread | None = None
         self._reading = threading.Lock()
         self._known: dict[str, tuple[str, ...]] = {}
+        self._noted: set[tuple[str, type]] = set()
         self._began: float | None = None
         self._missed, self._late, self._cost = 0, 0.0, None
 
@@ -127,8 +128,10 @@ class Sampler:
         try:
             readings = dict(source.read())
         except Exception as error:  # the contract forbids it, yet one source must not end all
-            why = f"{source.name} raised {type(error).__name__}: {error}"
-            if why not in self.notes:
+            why = f"{source.name} raised {type(error).__name__}: {' '.join(str(error).split())}"
+            # Once, also where each message differs (an address, a count): ten a second help nobody.
+            if (source.name, type(error)) not in self._noted:
+                self._noted.add((source.name, type(error)))
                 self._sinks.note(why)
             return all_absent(self._known.get(source.name, ()), why)
         self._known[source.name] = tuple(readings)
