@@ -42,7 +42,7 @@ browser:
 	$(BIN)/python -m pytest -q tests/browser
 
 execute:
-	$(BIN)/python .ci/execute.py
+	$(BIN)/python .ci/execute.py $(ONLY)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

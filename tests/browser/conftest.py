@@ -62,7 +62,7 @@ def server(tmp_path_factory):
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={work}",
-        "--LabApp.extension_manager=readonly",
+        "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     with open(home / "server.log", "wb") as log:
         running = subprocess.Popen(command, env=env, stdout=log, stderr=log)
@@ -90,19 +90,18 @@ class Notebook:
 
     def __init__(self, page, url: str, token: str, path: str) -> None:
         self.page, self.outside, self.errors = page, [], []
+        self.api = lambda what, **kw: _call(f"{url}/api/{what}", token, **kw)
         page.route(re.compile(r"^(?!http://127\.0\.0\.1|data:|blob:)"), self._refuse)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
         page.goto(f"{url}/lab/tree/{path}?token={token}")
         page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=60_000)
-        self.page.wait_for_function(
-            "document.querySelector('.jp-NotebookPanel .jp-Toolbar-kernelStatus, "
-            ".jp-Notebook-ExecutionIndicator[data-status=idle]') && "
-            "!document.querySelector('.jp-Dialog') && "
-            "document.querySelector('#jp-bottom-panel, .jp-StatusBar-Widget')"
-            "?.textContent.includes('Idle')",
-            timeout=60_000,
-        )
+        page.evaluate("""async () => {
+            const { context, sessionContext } = jupyterapp.shell.currentWidget;
+            await context.ready;
+            await sessionContext.ready;
+            await sessionContext.session.kernel.info;
+        }""")
 
     def _refuse(self, route) -> None:
         self.outside.append(route.request.url)
@@ -113,15 +112,11 @@ class Notebook:
             self.errors.append(message.text)
 
     def run_all(self) -> None:
-        self._menu("Run", "Run All Cells")
-
-    def _menu(self, menu: str, item: str) -> None:
-        self.page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{menu}$")).click()
-        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).click()
+        self.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
 
     def status(self) -> str:
-        indicator = self.page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator").first
-        return indicator.get_attribute("data-status")
+        """What the server says of the kernel: busy, idle, starting, … ."""
+        return next((s["kernel"]["execution_state"] for s in self.api("sessions")), "none")
 
     def wait_busy(self, timeout: float = 20) -> None:
         self._wait("busy", timeout)
@@ -144,7 +139,7 @@ class Notebook:
         return self.page.locator(".cl-panel").first
 
     def save(self) -> None:
-        self.page.keyboard.press("Control+s")
+        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
 
     def shot(self, name: str, of=None) -> Path:
         """A picture in the folder CONSTRAINTLAB_SHOTS, if that is set."""
@@ -155,6 +150,12 @@ class Notebook:
         path.parent.mkdir(parents=True, exist_ok=True)
         (of or self.page).screenshot(path=str(path))
         return path
+
+    def end(self) -> None:
+        """Close the page and shut its kernel down, whatever it is doing."""
+        self.page.context.close()
+        for session in self.api("sessions"):
+            self.api(f"sessions/{session['id']}", method="DELETE")
 
     def clean(self) -> None:
         """No console error, and nothing asked for beyond this machine."""
@@ -174,13 +175,13 @@ def open_notebook(browser, server):
         context = browser.new_context(
             viewport={"width": width, "height": height}, reduced_motion=motion
         )
-        notebook = Notebook(context.new_page(), url, token, path)
-        opened.append((context, notebook))
-        return notebook
+        opened.append(Notebook(context.new_page(), url, token, path))
+        return opened[-1]
 
     yield open_
-    for context, notebook in opened:
-        context.close()
+    for notebook in opened:
+        notebook.end()
+    for notebook in opened:
         notebook.clean()
 
 
@@ -188,9 +189,13 @@ def set_theme(server, theme: str) -> None:
     """JupyterLab's own theme setting, through its REST interface."""
     url, token, _ = server
     name = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}[theme]
-    body = json.dumps({"raw": json.dumps({"theme": name})}).encode()
-    request = urllib.request.Request(
-        f"{url}/lab/api/settings/@jupyterlab/apputils-extension:themes?token={token}",
-        data=body, method="PUT",
-    )  # fmt: skip
-    urllib.request.urlopen(request).read()
+    _call(f"{url}/lab/api/settings/@jupyterlab/apputils-extension:themes", token,
+          method="PUT", body={"raw": json.dumps({"theme": name})})  # fmt: skip
+
+
+def _call(url: str, token: str, method: str = "GET", body: dict | None = None):
+    """Ask JupyterLab's REST interface; returns the answer's JSON, None when it has none."""
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(f"{url}?token={token}", data=data, method=method)
+    answer = urllib.request.urlopen(request, timeout=20).read()
+    return json.loads(answer) if answer else None

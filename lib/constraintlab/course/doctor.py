@@ -139,7 +139,7 @@ def ipykernel(of: Callable[[str], str] = version) -> Check:
 
 def ceilings(load: Callable[[], object] | None = None) -> Iterable[Check]:
     """This machine's probed ceilings, and which dtypes it only emulates."""
-    from constraintlab.course.show import si
+    from constraintlab.panel.numbers import si
 
     if load is None:
         from constraintlab.limits.probe import load

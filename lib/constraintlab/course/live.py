@@ -50,16 +50,17 @@ class Stage:
     def __init__(self, lab, *chips: str) -> None:
         from constraintlab.panel import Panel
         from constraintlab.telemetry.host import HostSource
+        from constraintlab.telemetry.process import ProcessSource
         from constraintlab.telemetry.sampler import Sampler
         from constraintlab.telemetry.work import WorkCounter
 
         self.lab, self.counter, self._points = lab, WorkCounter(), []
-        sources = [HostSource(), self.counter]
+        sources = [HostSource(), ProcessSource(), self.counter]
         if lab.device == "cuda":
             from constraintlab.telemetry.nvml import NvmlSource
-            from constraintlab.telemetry.torch_memory import TorchMemorySource
+            from constraintlab.telemetry.torch_memory import TorchMemory
 
-            sources += [NvmlSource(), TorchMemorySource()]
+            sources += [NvmlSource(), TorchMemory()]
         self.sampler = Sampler(sources)
         caps = lab.capacities
         where = "GPU" if lab.device == "cuda" else f"{caps.cores:g} cores"

@@ -7,6 +7,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from html import escape
 
+from constraintlab.panel.numbers import si
+
+__all__ = ["Diff", "Table", "si", "source"]
+
 
 class Table:
     """Rows under headings; the first column is text, the others are aligned right."""
@@ -90,22 +94,3 @@ def _body(function: Callable) -> list[str]:
     while '"""' not in lines[end]:
         end += 1
     return lines[:start] + lines[end + 1 :]
-
-
-def si(value: float, unit: str = "", digits: int = 3) -> str:
-    """A number with an SI prefix: si(1.23e10, 'B/s') is '12.3 GB/s'."""
-    if value != value:
-        return "n/a"
-    unit = unit.removeprefix("1") if unit.startswith("1/") else unit
-    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")):
-        if abs(value) >= limit:
-            return f"{_round(value / limit, digits)} {prefix}{unit}".rstrip()
-    for limit, prefix in ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
-        if abs(value) >= limit:
-            return f"{_round(value / limit, digits)} {prefix}{unit}".rstrip()
-    return f"{value:.0f} {unit}".rstrip()
-
-
-def _round(value: float, digits: int) -> str:
-    whole = len(str(int(abs(value))))
-    return f"{value:.{max(0, digits - whole)}f}"

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from constraintlab.course.memory import Ceiling
 from constraintlab.course.pushing import Pushed
 from constraintlab.course.rungs import Growth
-from constraintlab.course.show import Table, si
+from constraintlab.course.show import Table
 from constraintlab.course.steps import Steps
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import step_costs
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
+from constraintlab.panel.numbers import si
 
 _MEANING = {
     "compute.exp": "exponentials of a softmax, in cache",

@@ -16,14 +16,16 @@ def finite(value: float | None) -> bool:
 def si(value: float | None, unit: str = "") -> str:
     """`9.09 k tok/s`, `203 tok/s`, `22.0 GB/s`; `n/a` for None and NaN, `unbounded` for inf.
 
-    A one-word unit takes the prefix (`GB/s`); a count of things keeps it apart (`k tok/s`).
+    A unit with a symbol of its own takes the prefix (`GB/s`, `ms`); a count of things keeps it
+    apart (`k tok/s`); a bare rate is written `12.3 k/s`.
     """
     if value is None or math.isnan(value):
         return "n/a"
     if math.isinf(value):
         return "unbounded" if value > 0 else "n/a"
     digits, prefix = _scaled(value)
-    glued = unit[:1].isupper() and unit != ""
+    unit = unit.removeprefix("1") if unit.startswith("1/") else unit
+    glued = unit[:1].isupper() or unit[:1] == "/" or unit == "s"
     return f"{digits} {prefix}{'' if glued or not prefix or not unit else ' '}{unit}".strip()
 
 

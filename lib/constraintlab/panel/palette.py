@@ -75,10 +75,10 @@ def mix(a: str, b: str, part: float) -> str:
 def edge(resource: Resource, theme: str) -> str:
     """What outlines a mark or bar: its own colour, or a visible shade where that is too faint."""
     ground, shade = THEMES[theme]["card"], COLOURS[resource]
-    for part in range(0, 100, 5):
-        shade = mix(COLOURS[resource], THEMES[theme]["text"], part / 100)
+    for part in range(5, 100, 5):
         if contrast(shade, ground) >= VISIBLE:
             break
+        shade = mix(COLOURS[resource], THEMES[theme]["text"], part / 100)
     return shade
 
 

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from constraintlab.panel import specs
 from constraintlab.panel.charts import timeline
 from constraintlab.panel.charts.theme import config
-from constraintlab.panel.palette import THEMES
+from constraintlab.panel.palette import MARKS, THEMES
 from constraintlab.panel.parts import Series
 
 WIDTH = 960
-BESIDE = 130
+BESIDE = 150
 """Room for the labels right of the timeline."""
+LEFT = -112
+"""Where titles and the strip begin, left of the plots: over the names of the resources."""
 
 
 def spec(
@@ -31,12 +33,12 @@ def spec(
     lines, ends = timeline.rows(series, samples, sources, theme)
     if lines:
         title = timeline.title(series, samples)
-        parts.insert(0, _chart("timeline", theme, WIDTH - 40 - BESIDE, title))
+        parts.insert(0, _chart("timeline", theme, WIDTH - BESIDE, title))
     pair = []
     if view["worth"]:
         pair.append(_chart("worth", theme, 250, view["titles"]["worth"]))
     if view["roof"]:
-        pair.append(_chart("roofline", theme, 370, view["titles"]["roofline"]))
+        pair.append(_chart("roofline", theme, 490, view["titles"]["roofline"], -48))
     if pair:
         parts.insert(0, {"hconcat": pair, "spacing": 76})
     heading = " · ".join([view["title"], *view["chips"]])
@@ -44,7 +46,7 @@ def spec(
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "config": {**config(theme), "background": c["page"], "concat": {"spacing": 22}},
         "padding": 16,
-        "title": {"text": textwrap.wrap(text, 104), "fontSize": 15, "fontWeight": "normal",
+        "title": {"text": textwrap.wrap(_kept(text), 116), "fontSize": 15, "fontWeight": "normal",
                   "anchor": "start", "offset": 18, "subtitle": [heading], "subtitleFontSize": 12,
                   "subtitlePadding": 8},
         "vconcat": parts,
@@ -55,23 +57,31 @@ def spec(
     }  # fmt: skip
 
 
-def _chart(name: str, theme: str, width: int, title: tuple[str, str]) -> dict:
+def _chart(name: str, theme: str, width: int, title: tuple[str, str], left: int = LEFT) -> dict:
     """A chart of the live panel as a part of the picture: same spec, fixed width, own title."""
     chart = copy.deepcopy(specs.stored()[theme][name])
-    for key in ("$schema", "padding", "config"):
+    for key in ("$schema", "padding", "config", "autosize"):
         chart.pop(key, None)
     finding, shows = title
     return chart | {
         "width": width,
         "title": {"text": textwrap.wrap(finding, 56), "subtitle": textwrap.wrap(shows, 70),
-                  "anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "offset": 12},
+                  "anchor": "start", "frame": "group", "dx": left, "fontSize": 13,
+                  "subtitleFontSize": 11, "offset": 12},
     }  # fmt: skip
+
+
+def _kept(text: str) -> str:
+    """`text` in which a line never ends between a mark and its name."""
+    for mark in MARKS.values():
+        text = text.replace(f"{mark} ", f"{mark}\u00a0")
+    return text
 
 
 def _strip(cells: Sequence[dict], c: dict) -> dict:
     values = [
         {"lab": f"lab {cell['lab']}", "colour": cell.get("colour", c["page"]),
-         "note": textwrap.wrap(f"{cell['where']} {cell['note']}".strip(), 15)[:3],
+         "note": textwrap.wrap(_kept(f"{cell['where']} {cell['note']}".strip()), 16)[:3],
          "ink": cell.get("ink", c["quiet"]),
          "edge": c["text"] if cell["here"] else cell.get("colour", c["line"])}
         for cell in cells
@@ -93,9 +103,10 @@ def _strip(cells: Sequence[dict], c: dict) -> dict:
         "width": WIDTH,
         "height": 58,
         "title": {"text": "Migration: where your constraint has been", "anchor": "start",
-                  "fontSize": 13, "offset": 8},
+                  "frame": "group", "dx": LEFT, "fontSize": 13, "offset": 8},
         "encoding": {"x": {"field": "lab", "type": "nominal", "axis": None,
-                           "scale": {"paddingInner": 0.06, "paddingOuter": 0}}},
+                           "scale": {"paddingInner": 0.06, "paddingOuter": 0,
+                                     "range": [LEFT, WIDTH]}}},
         "layer": [
             {"mark": box, "encoding": {"color": plain("colour"), "stroke": plain("edge")}},
             line(7, "lab", 11),

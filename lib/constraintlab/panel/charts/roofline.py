@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from constraintlab.limits.resource import Resource
+from constraintlab.panel.charts.theme import FIXED, WIDTH
 from constraintlab.panel.numbers import finite, percent, si
 from constraintlab.panel.palette import COLOURS, THEMES
 from constraintlab.panel.parts import RooflinePoint
@@ -141,5 +142,6 @@ def chart(theme: str):
         x=x, y=y, text="name:N", color=ink
     )
     return alt.layer(lines, flat, slope, gap, marks, names).properties(
-        width="container", height=195, padding={"right": 12, "left": 0, "top": 6, "bottom": 0}
-    )
+        width=WIDTH, height=195, autosize=FIXED,
+        padding={"left": 56, "right": 14, "top": 8, "bottom": 40},
+    )  # fmt: skip

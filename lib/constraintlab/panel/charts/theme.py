@@ -6,6 +6,12 @@ from constraintlab.panel.palette import THEMES
 
 FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
+WIDTH = 400
+"""Of a plot until the browser knows the card's."""
+
+FIXED = {"type": "none"}
+"""Plot plus padding is the canvas, whatever the labels: nothing shifts as they change."""
+
 
 def config(theme: str) -> dict:
     """The Vega-Lite configuration of a theme."""

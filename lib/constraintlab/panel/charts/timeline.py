@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from constraintlab.limits.resource import Resource
+from constraintlab.panel.charts.theme import FIXED, WIDTH
 from constraintlab.panel.numbers import finite, percent
 from constraintlab.panel.palette import COLOURS, DASHES, MARKS, THEMES, edge, kind
 from constraintlab.panel.parts import Series
@@ -27,11 +28,17 @@ def line(s: Series, source: str) -> dict:
         "key": s.resource.value if s.resource else "",
         "mark": f"{MARKS[s.resource]} " if s.resource else "┄ ",
         "colour": {t: COLOURS[s.resource] if s.resource else THEMES[t]["quiet"] for t in THEMES},
-        "faint": {t: s.resource is not None and edge(s.resource, t) != COLOURS[s.resource]
-                  for t in THEMES},
+        "rim": {t: _rim(s.resource, t) for t in THEMES},
         "source": source,
         "kind": kind(source),
     }  # fmt: skip
+
+
+def _rim(resource: Resource | None, theme: str) -> str:
+    """What a line too faint for the ground is edged with, empty for the others."""
+    if resource is None or edge(resource, theme) == COLOURS[resource]:
+        return ""
+    return edge(resource, theme)
 
 
 def rows(
@@ -46,7 +53,7 @@ def rows(
     for i, (s, source) in enumerate(zip(series, sources, strict=True)):
         info = line(s, source)
         look = {"s": s.label, "colour": info["colour"][theme], "dash": dash(info),
-                "busy": not info["key"], "faint": info["faint"][theme]}  # fmt: skip
+                "busy": not info["key"], "rim": info["rim"][theme]}  # fmt: skip
         points = [(row[0] - last, row[i + 1]) for row in shown]
         drawn += [{"x": t, "y": max(0.0, y), **look} for t, y in points if finite(y)]
         y = shown[-1][i + 1]
@@ -107,10 +114,11 @@ def chart(theme: str):
     y = alt.Y("y:Q", scale=alt.Scale(domain=[0, TOP], clamp=True), title=None,
               axis=alt.Axis(format="%", values=[0, 0.5, 1], domain=False, ticks=False))  # fmt: skip
     data = alt.Chart(alt.NamedData(name="rows"))
-    rim = data.mark_line(strokeWidth=4.5, color=edge(Resource.SLOTS, theme)).encode(
-        x=x, y=y, detail="s:N"
-    )
-    rim = rim.transform_filter("datum.faint")
+    rim = data.mark_line(strokeWidth=4.5).encode(
+        x=x, y=y, detail="s:N",
+        color=alt.Color("rim:N", scale=None), strokeDash=alt.StrokeDash("dash:N", scale=None),
+    )  # fmt: skip
+    rim = rim.transform_filter("datum.rim != ''")
     lines = data.mark_line().encode(
         x=x, y=y, detail="s:N",
         color=alt.Color("colour:N", scale=None),
@@ -123,5 +131,6 @@ def chart(theme: str):
         color=alt.condition("datum.busy", alt.value(c["quiet"]), alt.value(c["text"])),
     )  # fmt: skip
     return alt.layer(rim, lines, ends).properties(
-        width="container", height=150, padding={"right": 170, "left": 0, "top": 4, "bottom": 0}
-    )
+        width=WIDTH, height=150, autosize=FIXED,
+        padding={"left": 42, "right": 168, "top": 8, "bottom": 24},
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import math
 
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
+from constraintlab.panel.charts.theme import FIXED, WIDTH
 from constraintlab.panel.numbers import finite, si, times
 from constraintlab.panel.palette import COLOURS, THEMES, edge, kind, named
 from constraintlab.panel.sentence import measured, now
@@ -71,7 +72,7 @@ def _row(v: Verdict, r: Resource, order: int) -> dict:
         "why": f"{r.label}: n/a, {why}" if why else f"{r.label}: {text}, share {_share(v, r):.2f}",
         "head": f"{si(x)} now" if order == 0 and x is not None else "",
         "colhead": "share" if order == 0 else "",
-        "pad": (LEAST if order == 0 else gain) * 1.34,
+        "pad": max(gain, LEAST if order == 0 else 0.0) * 1.34,
     }
 
 
@@ -119,9 +120,8 @@ def chart(theme: str):
     c = THEMES[theme]
     resources = [r.value for r in Resource]
     base = alt.Chart(alt.NamedData(name="worth")).encode(
-        y=alt.Y("label:N", sort=alt.SortField("order"), title=None,
-                axis=alt.Axis(labelColor=c["text"], labelFontSize=12, domain=False, ticks=False,
-                              labelPadding=10, labelLimit=160)),
+        # By place, not by name: with rows that change, a sort by another field is not kept.
+        y=alt.Y("order:O", axis=None),
         tooltip=alt.Tooltip("why:N"),
     )  # fmt: skip
     gain = alt.X("gain:Q", axis=None, scale=alt.Scale(zero=True, nice=False))
@@ -143,6 +143,9 @@ def chart(theme: str):
     share = base.mark_text(align="left", dx=10).encode(
         x=alt.value("width"), text="share:N", color=weight
     )
+    names = base.mark_text(align="right", dx=-10).encode(
+        x=alt.value(0), text="label:N", color=alt.value(c["text"])
+    )
     heads = alt.Chart(alt.NamedData(name="worth")).transform_filter("datum.order == 0")
     head = heads.mark_text(align="center", fontSize=11, color=c["quiet"]).encode(
         x=alt.XDatum(0, axis=None), y=alt.value(-9), text="head:N"
@@ -153,7 +156,7 @@ def chart(theme: str):
     line = heads.mark_rule(color=c["text"], strokeWidth=2).encode(
         x=alt.XDatum(0, axis=None), y=alt.value(-2), y2=alt.value("height")
     )
-    return alt.layer(room, bars, ring, line, label, share, head, colhead).properties(
-        width="container", height=alt.Step(23),
-        padding={"right": 58, "left": 0, "top": 18, "bottom": 2},
+    return alt.layer(room, bars, ring, line, names, label, share, head, colhead).properties(
+        width=WIDTH, height=alt.Step(23), autosize=FIXED,
+        padding={"left": 118, "right": 58, "top": 20, "bottom": 2},
     )  # fmt: skip

@@ -25,17 +25,15 @@ class Charts {
   set(name, tables) {
     const view = this.made[name]?.view;
     if (!view) return;
-    for (const [table, rows] of Object.entries(tables)) {
-      view.change(table, vegaEmbed.vega.changeset().remove(() => true).insert(rows));
-    }
+    for (const [table, rows] of Object.entries(tables)) view.data(table, rows);
     view.run();
   }
 
   // Vega follows the window's size only; a side bar that opens does not change that.
   fit() {
-    for (const { view, place } of Object.values(this.made)) {
-      const width = Math.floor(place.clientWidth);
-      if (width > 0 && view.signal("width") !== width) view.signal("width", width).run();
+    for (const { view, place, spec } of Object.values(this.made)) {
+      const width = Math.floor(place.clientWidth) - spec.padding.left - spec.padding.right;
+      if (width > 0 && view.width() !== width) view.width(width).run();
     }
   }
 

@@ -14,7 +14,7 @@ function lineRows(series, rows, theme) {
   series.forEach((s, k) => {
     const kind = KINDS[last[1 + series.length + k]] ?? s.kind;
     const look = {
-      s: s.label, colour: s.colour[theme], faint: s.faint[theme], busy: !s.key,
+      s: s.label, colour: s.colour[theme], rim: s.rim[theme], busy: !s.key,
       dash: s.key ? DASHES[kind] : BUSY_DASH,
     };
     for (let i = from; i < rows.length; i++) {
