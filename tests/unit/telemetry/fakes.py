@@ -57,6 +57,7 @@ class FakeNvml:
         self.counters = dict.fromkeys(["elapsed", *GPM_METRICS.values()], 0.0)
         self.metric_errors = {}
         self.samples = {}
+        self.freed = 0
 
     def __getattr__(self, name):
         if not name.startswith("nvml"):
@@ -138,6 +139,7 @@ class FakeNvml:
         return sample
 
     def _nvmlGpmSampleFree(self, sample):
+        self.freed += 1
         del self.samples[_address(sample)]
 
     def _nvmlGpmMetricsGet(self, ask):

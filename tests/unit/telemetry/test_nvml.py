@@ -6,7 +6,7 @@ import pynvml
 import pytest
 
 from constraintlab.telemetry import names
-from constraintlab.telemetry.gpm import METRICS, OLD
+from constraintlab.telemetry.gpm import METRICS, OLD, Gpm
 from constraintlab.telemetry.nvml import MIG, THROTTLE, NvmlSource, throttle_reasons
 from constraintlab.telemetry.source import FIRST
 from tests.unit.telemetry.fakes import Clock, FakeNvml
@@ -283,6 +283,15 @@ def test_close_gives_everything_back_twice_and_a_read_reopens():
     assert nvml.opened == 0 and not nvml.samples
     assert gpu.read()["gpu.power_w"].value == 412.5
     assert gpm(after(gpu, nvml, clock, 1.0, sm=1.0))[0] == 100
+
+
+def test_a_sample_is_freed_once():
+    nvml = FakeNvml()
+    counters = Gpm(nvml, 0, Clock())
+    counters.read()
+    counters.close()
+    counters.close()
+    assert nvml.freed == 2 and not nvml.samples
 
 
 def test_closing_a_gpu_that_refuses_raises_nothing():

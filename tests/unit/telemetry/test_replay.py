@@ -117,15 +117,16 @@ def test_stop_ends_it_in_the_middle_and_start_begins_anew():
     assert [s.t for s in got] == [0.0, 0.0]
 
 
-def test_a_sink_may_stop_it():
+@pytest.mark.parametrize("apart", [0.001, 0.0])
+def test_a_sink_may_stop_it(apart):
     got = []
-    replay = Replay(Recording(HEADER, tuple(sample(i / 1000) for i in range(50))))
+    replay = Replay(Recording(HEADER, tuple(sample(i * apart) for i in range(50))))
     replay.add_sink(lambda s: (got.append(s), replay.stop()))
     replay.start()
     assert replay.join(5)
     for thread in threads():
         thread.join(5)
-    assert len(got) == 1 and threads() == []
+    assert len(got) == 1 and threads() == [] and replay.notes == ()
 
 
 def test_a_sink_that_raises_is_removed_and_the_others_go_on():
