@@ -21,7 +21,7 @@ def doctor(
     """Check that the labs run here, and say what to do where they don't."""
     from constraintlab.course import doctor as course
 
-    raise typer.Exit(course.main(as_json=json, probe=probe))
+    raise typer.Exit(course.main(as_json=json, measure=probe))
 
 
 @app.command()

@@ -82,16 +82,17 @@ def _read(path: Path) -> tuple[dict, str | None]:
         try:
             os.replace(path, aside)
         except OSError:
-            return {}, f"{path.name} is unreadable ({error}) and can't be moved: probing again"
-        return {}, f"{path.name} was unreadable ({error}): kept as {aside.name}, probing again"
+            return {}, f"{path.name} is unreadable ({error}) and can't be moved"
+        return {}, f"{path.name} was unreadable ({error}): kept as {aside.name}"
 
 
 def load(device: str = "cpu") -> Capacities | None:
     """The cached capacities of this very machine, or None when it was never probed."""
-    return _load(device)[0]
+    return recall(device)[0]
 
 
-def _load(device: str) -> tuple[Capacities | None, str | None]:
+def recall(device: str = "cpu") -> tuple[Capacities | None, str | None]:
+    """What `load` gives, and a note when the cache, or this machine's part of it, was damaged."""
     machines, note = _read(cache_file())
     kept = machines.get(fingerprint(describe(device)))
     if kept is None:
@@ -99,7 +100,7 @@ def _load(device: str) -> tuple[Capacities | None, str | None]:
     try:
         return Capacities.from_dict(kept), note
     except (KeyError, ValueError, TypeError) as error:
-        return None, f"the cached probe of this machine is damaged ({error!r}): probing again"
+        return None, f"the cached probe of this machine is damaged ({error!r})"
 
 
 def save(caps: Capacities) -> None:
@@ -122,9 +123,9 @@ def capacities(
     """
     if home().note:
         say(home().note)
-    kept, note = (None, None) if again else _load(device)
+    kept, note = (None, None) if again else recall(device)
     if note:
-        say(note)
+        say(f"{note}; probing again")
     if kept is not None:
         return kept
     caps = measure(device, say)
