@@ -7,10 +7,6 @@ import pytest
 DEMO = "fixtures/panel.ipynb"
 
 
-def frames(notebook) -> int:
-    return int(notebook.panel.get_attribute("data-frames") or 0)
-
-
 @pytest.fixture
 def running(open_notebook):
     """The demo notebook, its busy cell under way and the first frames drawn."""
@@ -18,29 +14,27 @@ def running(open_notebook):
     def start(**options):
         notebook = open_notebook(DEMO, **options)
         notebook.run_all()
-        notebook.page.wait_for_function(
-            "Number(document.querySelector('.cl-panel')?.dataset.frames) >= 5", timeout=60_000
-        )
+        notebook.wait_frames(5)
         return notebook
 
     return start
 
 
-def test_it_draws_nine_frames_a_second_while_a_cell_is_busy(running):
+def test_it_draws_nine_frames_a_second_while_a_cell_is_busy(running, shot):
     notebook = running()
     notebook.panel.scroll_into_view_if_needed()
-    before, start = frames(notebook), time.monotonic()
+    before, start = notebook.frames(), time.monotonic()
     notebook.page.wait_for_timeout(4000)
     assert notebook.status() == "busy"
-    rate = (frames(notebook) - before) / (time.monotonic() - start)
-    notebook.shot("panel-light-1280", notebook.panel)
+    rate = (notebook.frames() - before) / (time.monotonic() - start)
+    shot(notebook, "panel-light-1280", notebook.panel)
     assert rate >= 9
 
 
 def test_a_reload_in_mid_run_replays_what_was_drawn(running):
     notebook = running()
     notebook.page.wait_for_timeout(1500)
-    drawn = frames(notebook)
+    drawn = notebook.frames()
     notebook.save()
     notebook.page.wait_for_timeout(500)
     notebook.page.reload()
@@ -65,32 +59,32 @@ def test_pause_acts_within_250_ms_while_a_cell_is_busy(running):
     )
     assert notebook.status() == "busy" and took < 250
     notebook.page.wait_for_timeout(300)
-    still = frames(notebook)
+    still = notebook.frames()
     notebook.page.wait_for_timeout(600)
-    assert frames(notebook) == still and button.inner_text() == "Resume"
+    assert notebook.frames() == still and button.inner_text() == "Resume"
     button.focus()
     notebook.page.keyboard.press("Enter")
     notebook.page.wait_for_timeout(800)
-    assert frames(notebook) > still
+    assert notebook.frames() > still
 
 
 @pytest.mark.reacts("panel-table")
-def test_numbers_shows_every_chart_as_a_table(running):
+def test_numbers_shows_every_chart_as_a_table(running, shot):
     notebook = running(theme="dark")
     notebook.panel.locator(".panel-table").click()
     table = notebook.panel.locator(".cl-numbers")
     assert table.is_visible()
     text = table.inner_text()
     assert "fresh pages" in text and "counted" in text and "share" in text
-    notebook.shot("panel-dark-table", notebook.panel)
+    shot(notebook, "panel-dark-table", notebook.panel)
     notebook.panel.locator(".panel-table").click()
     assert not table.is_visible()
 
 
-def test_it_follows_the_dark_theme_and_a_narrow_page(running):
+def test_it_follows_the_dark_theme_and_a_narrow_page(running, shot):
     notebook = running(theme="dark", width=820)
     assert notebook.panel.get_attribute("data-theme") == "dark"
-    notebook.shot("panel-dark-820", notebook.panel)
+    shot(notebook, "panel-dark-820", notebook.panel)
     box = notebook.panel.bounding_box()
     for canvas in notebook.panel.locator("canvas").all():
         inner = canvas.bounding_box()
@@ -99,9 +93,9 @@ def test_it_follows_the_dark_theme_and_a_narrow_page(running):
 
 def test_reduced_motion_draws_twice_a_second_at_most(running):
     notebook = running(motion="reduce")
-    before, start = frames(notebook), time.monotonic()
+    before, start = notebook.frames(), time.monotonic()
     notebook.page.wait_for_timeout(3000)
-    assert (frames(notebook) - before) / (time.monotonic() - start) <= 2.5
+    assert (notebook.frames() - before) / (time.monotonic() - start) <= 2.5
 
 
 def test_a_screen_reader_hears_the_verdict(running):

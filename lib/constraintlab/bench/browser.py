@@ -1,0 +1,141 @@
+"""`Notebook`: a notebook open in JupyterLab in a real headless Chromium, the internet shut out."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from constraintlab.bench.jupyter import Server
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+READY = """() => Promise.race([
+    new Promise((late) => setTimeout(late, 60_000)),
+    (async () => {
+        const { context, sessionContext } = jupyterapp.shell.currentWidget;
+        await context.ready;
+        await sessionContext.ready;
+        await sessionContext.session.kernel.info;
+        return true;
+    })(),
+])"""
+OUTSIDE = re.compile(r"^(?!http://127\.0\.0\.1|data:|blob:)")
+
+
+class NoBrowser(RuntimeError):
+    """No Chromium or no Playwright here; the message says what to install."""
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """Chromium, driven by Playwright. Raises NoBrowser where either is missing."""
+    path = next((p for name in NAMES if (p := shutil.which(name))), None)
+    if path is None:
+        raise NoBrowser("no Chromium found: install Debian's or Ubuntu's package `chromium`")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise NoBrowser("no Playwright: `pip install 'constraintlab[test]'`") from error
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """One notebook of `server` open in `browser`: run its cells, look at its panel.
+
+    `errors`: what the page's console complained of. `outside`: what it asked of other machines.
+    """
+
+    def __init__(
+        self,
+        browser,
+        server: Server,
+        path: str,
+        *,
+        theme: str = "light",
+        width: int = 1280,
+        height: int = 1000,
+        motion: str = "no-preference",
+    ) -> None:
+        server.theme(theme)
+        self.server, self.outside, self.errors = server, [], []
+        size = {"width": width, "height": height}
+        self.context = browser.new_context(viewport=size, reduced_motion=motion)
+        self.page = self.context.new_page()
+        self.page.route(OUTSIDE, self._refuse)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
+        self.page.goto(f"{server.url}/lab/tree/{path}?token={server.token}")
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Until the notebook is shown and its kernel answers."""
+        self.page.wait_for_selector(
+            ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=60_000
+        )
+        ready = self.page.evaluate(READY)
+        if ready is not True:
+            raise TimeoutError("the notebook's kernel did not start within 60 s")
+
+    def _refuse(self, route) -> None:
+        self.outside.append(route.request.url)
+        route.abort()
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def run_all(self) -> None:
+        """Start all cells, without waiting for them."""
+        self.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def save(self) -> None:
+        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+
+    def status(self) -> str:
+        """What the server says of the kernel: busy, idle, starting, … ."""
+        sessions = self.server.call("api/sessions")
+        return next((s["kernel"]["execution_state"] for s in sessions), "none")
+
+    def wait_idle(self, timeout: float = 120.0) -> None:
+        """Until the kernel has been idle for half a second. Raises TimeoutError."""
+        end, quiet = time.monotonic() + timeout, 0
+        while time.monotonic() < end:
+            quiet = quiet + 1 if self.status() == "idle" else 0
+            if quiet >= 5:
+                return
+            self.page.wait_for_timeout(100)
+        raise TimeoutError(f"the kernel is still {self.status()} after {timeout:g} s")
+
+    @property
+    def panel(self):
+        """The first panel of the notebook."""
+        return self.page.locator(".cl-panel").first
+
+    def frames(self) -> int:
+        """Frames that the panel has drawn so far."""
+        return int(self.panel.get_attribute("data-frames") or 0)
+
+    def wait_frames(self, n: int, timeout: float = 60.0) -> None:
+        """Until the panel has drawn `n` frames."""
+        drawn = "Number(document.querySelector('.cl-panel')?.dataset.frames)"
+        self.page.wait_for_function(f"{drawn} >= {n}", timeout=1e3 * timeout)
+
+    def end(self) -> None:
+        """Close the page and shut the kernels down."""
+        self.context.close()
+        self.server.shut_kernels()
+
+    def shot(self, path: Path, of=None) -> None:
+        """A picture of the page, or of a part of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (of or self.page).screenshot(path=str(path))
