@@ -17,7 +17,7 @@ def looked(what: str, look: Callable[[], Check | Iterable[Check]]) -> list[Check
     try:
         found = look()
         return [found] if isinstance(found, Check) else list(found)
-    except KeyError as error:
+    except Exception as error:
         # A file that can't be written is named by its error; a broken package names none.
         at_home = isinstance(error, OSError) and error.filename
         fix = "set CONSTRAINTLAB_HOME to a folder that you can write" if at_home else AFRESH
