@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from constraintlab.bench.cli import app as bench
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="See what limits an LLM serving stack, fix it, and watch the constraint move.",
-)
+app = typer.Typer(no_args_is_help=True)
 app.add_typer(bench, name="bench")
+
+
+@app.callback()
+def main() -> None:
+    """See what limits an LLM serving stack, fix it, and watch the constraint move."""
+    # A pipe on Windows or a C locale can't write ± or ×: a ? there is better than an error.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
 
 
 @app.command()

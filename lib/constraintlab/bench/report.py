@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 
 from constraintlab.limits.estimate import Estimate
@@ -18,9 +19,12 @@ class Report:
     skipped: list[dict] = field(default_factory=list)
 
     def add(self, metric: str, estimate: Estimate, context: str = "") -> None:
-        """Add a metric; an absent estimate becomes a line in `skipped` with its reason."""
+        """Add a metric; an absent or infinite one becomes a line in `skipped` with its reason."""
         if estimate.missing:
             self.skip(metric, estimate.source.removeprefix("n/a: "))
+            return
+        if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
+            self.skip(metric, f"not a finite number: {estimate.low} … {estimate.high}")
             return
         self.results.append(
             {
@@ -46,12 +50,14 @@ class Report:
                 "skipped": self.skipped,
             },
             indent=1,
+            allow_nan=False,  # what Python would write for it is no JSON
         )
 
     def print(self) -> None:
         """The report as a table in the terminal."""
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         console, table = Console(), Table(title=f"bench {self.bench}", title_justify="left")
         for name, justify in (
@@ -60,7 +66,7 @@ class Report:
             table.add_column(name, justify=justify)
         for r in self.results:
             value, spread = f"{r['value']:.4g} {r['unit']}", f"{r['low']:.4g} … {r['high']:.4g}"
-            table.add_row(r["metric"], value, spread, r["context"])
+            table.add_row(r["metric"], value, spread, Text(r["context"]))
         console.print(table)
         for s in self.skipped:
-            console.print(f"skipped {s['metric']}: {s['reason']}")
+            console.print(Text(f"skipped {s['metric']}: {s['reason']}"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import asdict
 
 from constraintlab.course.looks import AFRESH, LOOKS, Check
@@ -53,8 +52,6 @@ def show(found: list[Check]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    with suppress(AttributeError):  # a stream put in stdout's place need not have it
-        sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)
     try:
         "✓✗".encode(console.encoding)

@@ -180,14 +180,13 @@ def test_probing_tells_its_steps_on_stderr(monkeypatch, capsys):
     assert json.loads(out)["ok"] and err == "memory bandwidth\n"
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_a_terminal_without_our_signs_gets_plain_ones(monkeypatch, encoding):
-    plain = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+def test_a_terminal_without_our_signs_gets_plain_ones(monkeypatch):
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     monkeypatch.setattr(sys, "stdout", plain)
     doctor.show([FINE, Check("compute", "1 GFLOP/s (±3%)", "problem", "none")])
     plain.flush()
-    said = plain.buffer.getvalue().decode(encoding)
-    assert "+  cores" in said and "! compute: none" in said
+    said = plain.buffer.getvalue().decode("cp1252")
+    assert "+  cores" in said and "! compute: none" in said and "±" in said
 
 
 def test_the_real_thing_here_is_json_with_every_look(tmp_path):

@@ -1,0 +1,91 @@
+"""The command line as a user meets it: help, wrong arguments, exit statuses."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from constraintlab.bench import cli as bench
+from constraintlab.bench.report import Report
+from constraintlab.cli import app
+from constraintlab.limits.estimate import Estimate
+
+
+def call(*words):
+    return CliRunner().invoke(app, words)
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+def test_without_a_command_it_lists_them():
+    said = plain(call().output)
+    assert all(command in said for command in ("doctor", "bench", "version"))
+
+
+def test_version_is_the_package_s():
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", call("version").stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("doctr",), "doctr"),
+        (("doctor", "--jsn"), "--jsn"),
+        (("doctor", "now"), "now"),
+        (("bench", "nope"), "nope"),
+        (("bench", "panel", "--pairs"), "--pairs"),
+    ],
+)
+def test_a_wrong_word_is_named_and_nothing_runs(words, named):
+    done = call(*words)
+    assert done.exit_code == 2
+    assert named in plain(done.output) and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("status", [0, 1])
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--probe",), ("--json", "--probe")])
+def test_doctor_passes_its_flags_and_its_status_on(monkeypatch, flags, status):
+    from constraintlab.course import doctor
+
+    seen = {}
+    monkeypatch.setattr(doctor, "main", lambda **options: seen.update(options) or status)
+    assert call("doctor", *flags).exit_code == status
+    assert seen == {"as_json": "--json" in flags, "measure": "--probe" in flags}
+
+
+@pytest.mark.parametrize("flags", [(), ("--full",)])
+def test_bench_prints_json_alone_and_full_takes_more_pairs(monkeypatch, flags):
+    panel = pytest.importorskip("constraintlab.bench.panel")
+    asked = []
+
+    def run(pairs, say=lambda line: None):
+        say("a step under way")
+        asked.append(pairs)
+        report = Report("panel", {})
+        report.add("panel_throughput_ratio", Estimate(1, 1, 1, "×"))
+        return report
+
+    monkeypatch.setattr(panel, "run", run)
+    done = call("bench", "panel", "--json", *flags)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["results"][0]["metric"] == "panel_throughput_ratio"
+    call("bench", "panel")
+    assert (asked[0] > asked[1]) == bool(flags)
+
+
+def test_a_sign_that_the_terminal_lacks_is_no_error(monkeypatch):
+    from constraintlab.course import doctor, looks
+
+    noted = looks.Check("compute", "1 GFLOP/s (±3%)", "note", "×2")
+    monkeypatch.setattr(doctor, "LOOKS", {"compute": lambda: noted})
+    done = CliRunner(charset="ascii").invoke(app, ["doctor"])
+    assert done.exit_code == 0 and "- compute: ?2" in done.stdout
+
+
+def test_bench_s_help_names_each_bench():
+    said = plain(call("bench", "--help").output)
+    names = [c.name or c.callback.__name__ for c in bench.app.registered_commands]
+    assert names and all(name in said for name in names)
