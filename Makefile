@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
 
-.PHONY: help lab test setup test-setup lint unit labs browser execute clean
+.PHONY: help python lab test setup test-setup lint unit labs browser execute clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
@@ -13,10 +13,14 @@ help:
 	@echo "make execute  run the notebooks and store the outputs they should show"
 	@echo "make clean    remove .venv and caches"
 
-setup:
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "constraintlab: there is no $(PYTHON) here: install \
+	Python 3.11 or newer, or name yours: make lab PYTHON=/path/to/python3.12" >&2; exit 1; }
+
+setup: python
 	@$(PYTHON) .ci/install.py
 
-test-setup:
+test-setup: python
 	@$(PYTHON) .ci/install.py test
 
 lab: setup
