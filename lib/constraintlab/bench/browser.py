@@ -98,6 +98,11 @@ class Notebook:
         """Start all cells, without waiting for them."""
         self.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
 
+    def show_cell(self, index: int) -> None:
+        """Scroll to a cell, at the top of the page."""
+        book = "jupyterapp.shell.currentWidget.content"
+        self.page.evaluate(f"i => {book}.scrollToItem(i, 'start')", index)
+
     def save(self) -> None:
         self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
 

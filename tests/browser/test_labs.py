@@ -1,0 +1,77 @@
+"""Every lab runs all its cells in a browser, offline, its panel drawing; predictions react."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from constraintlab.bench.panel import WATCH, rates
+
+ROOT = Path(__file__).resolve().parents[2]
+LABS = sorted(path.name for path in (ROOT / "labs").glob("*.ipynb"))
+OUTPUTS = """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) =>
+    (cell.outputs ?? []).map((o) => [o.output_type, o.text ?? o.data?.["text/plain"] ?? o.evalue]))
+"""
+
+
+def outputs(notebook) -> list[list]:
+    """[type, text] of each output of each cell, as the page holds them."""
+    cells = notebook.page.evaluate(OUTPUTS)
+    return [[[kind, "".join(text or "")] for kind, text in cell] for cell in cells]
+
+
+def sources(lab: str) -> list[str]:
+    cells = json.loads((ROOT / "labs" / lab).read_text())["cells"]
+    return ["".join(cell["source"]) for cell in cells]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("lab", LABS)
+def test_a_lab_runs_from_top_to_bottom(open_notebook, shot, lab):
+    notebook = open_notebook(f"labs/{lab}", height=1500)
+    notebook.run_all()
+    # JupyterLab draws only what is in sight.
+    notebook.show_cell(next(i for i, s in enumerate(sources(lab)) if s.endswith("stage.panel")))
+    notebook.page.wait_for_selector(".cl-panel[data-ready=true]", timeout=90_000)
+    notebook.page.evaluate(WATCH)
+    notebook.panel.scroll_into_view_if_needed()
+    notebook.wait_idle(300)
+    shown = [output for cell in outputs(notebook) for output in cell]
+    assert [text for kind, text in shown if kind == "error"] == []
+    text = "".join(text for _, text in shown)
+    assert text.count("holds: ") >= 4 and "DOES NOT HOLD" not in text
+    drawn = rates(notebook.page.evaluate("window.stamps"))
+    assert drawn and max(drawn) >= 9, f"frames a second in each run: {drawn}"
+    assert notebook.panel.locator(".cl-here").inner_text().startswith(f"lab {lab[:2]}")
+    shot(notebook, f"lab-{lab[:2]}-panel", notebook.panel)
+
+
+@pytest.mark.reacts("predict-choice")
+def test_a_click_is_kept_and_held_against_the_measurement(open_notebook):
+    lab = next(name for name in LABS if name.startswith("00"))
+    notebook = open_notebook(f"labs/{lab}")
+    reveal = next(i for i, s in enumerate(sources(lab)) if "lab.reveal(" in s)
+    run_to(notebook, 0, reveal)
+    choice = notebook.page.locator(".predict-choice", has_text="over half").first
+    choice.click()
+    box = notebook.page.locator(".jp-OutputArea-output", has=choice)
+    box.get_by_text(re.compile("Noted: over half")).wait_for(timeout=5_000)
+    assert "mod-info" in choice.get_attribute("class")
+    run_to(notebook, reveal, reveal + 1)
+    said = "".join(text for _, text in outputs(notebook)[reveal])
+    assert "you said: over half" in said
+
+
+def run_to(notebook, first: int, end: int) -> None:
+    """Run the cells `first` to `end` - 1 and wait for them."""
+    notebook.page.evaluate(
+        """async ([first, end]) => {
+            const book = jupyterapp.shell.currentWidget.content;
+            for (let i = first; i < end; i++) {
+                book.activeCellIndex = i;
+                await jupyterapp.commands.execute('notebook:run-cell');
+            }
+        }""",
+        [first, end],
+    )
