@@ -80,7 +80,7 @@ POOR = {
         lambda: looks.ipykernel(raises(PackageNotFoundError("ipykernel"))), "problem", "make clean",
     ),
     "read-only home": (
-        lambda: looks.writable_home(Home(Path("/else"), "/x can't be written. Set CONSTRAINTLAB_H")),
+        lambda: looks.writable_home(Home(Path("/y"), "/x can't be written. Set CONSTRAINTLAB_H")),
         "note", "CONSTRAINTLAB_H",
     ),
     "full disk": (lambda: looks.disk(Path(), FREE["little"]), "note", "free 0.25 GiB"),
