@@ -2,7 +2,7 @@
 
 If a resource binds, a little more demand on it slows the call; where one does not bind, the
 same push costs next to nothing. Each push adds about half of what naive attention asks of
-that resource, one head at a time, so that it needs little memory of its own.
+that resource; products and passes go one head at a time, so that they need little memory.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from constraintlab.attention.rung import Shape
+from constraintlab.attention.rung import fresh as fresh_bytes
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import HostStage
 from constraintlab.limits.work import Kernel, Work
@@ -49,21 +50,22 @@ def pushes(shape: Shape, host_op: float = 0.0, dispatches: int = 0) -> tuple[Pus
             one.mul_(1.0)
 
     def fresh():
-        for _ in range(2 * heads):
-            torch.empty_like(one).fill_(0)
+        # Whole matrices: the allocator would keep a block of one head's size.
+        for _ in range(2):
+            torch.empty(heads, *one.shape[2:], dtype=one.dtype, device=one.device).fill_(0)
 
     def dispatch():
         for _ in range(dispatches // 2):
             tiny.add_(1)
 
-    flops = 2.0 * shape.scores * shape.dim
+    flops, whole = 2.0 * shape.scores * shape.dim, heads * each
     found = [
         Push(Resource.COMPUTE, "one product again", product,
              (Kernel("again", Work(flops, heads * each), unit=shape.unit),)),
         Push(Resource.BANDWIDTH, "two more passes over S×S", passes,
              (Kernel("passes", Work(0, 4 * heads * each)),)),
         Push(Resource.PAGES, "two more S×S in fresh memory", fresh,
-             (Kernel("fresh", Work(0, 2 * heads * each, 2 * heads * each)),)),
+             (Kernel("fresh", Work(0, 2 * whole, 2 * fresh_bytes(whole, shape.device))),)),
         Push(Resource.HOST, "half as many operations again", dispatch,
              host=(HostStage("again", fixed=dispatches // 2 * host_op),)),
     ]  # fmt: skip

@@ -26,6 +26,11 @@ class _Stopwatch(TorchDispatchMode):
         self.laps: list[Lap] = []
         self._wait, self._clock = wait, clock
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing is compiled here, and torch would import its compiler, for seconds, to say so.
+        return False
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self._wait()
         start = self._clock()
@@ -48,7 +53,7 @@ def laps(
     """
     wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
     with _Stopwatch(wait, clock):
-        torch.empty(0)  # the first use of a dispatch mode imports for seconds
+        torch.empty(0)  # the first use of a dispatch mode imports what it needs
     watch = _Stopwatch(wait, clock)
     start = clock()
     with watch:

@@ -60,7 +60,8 @@ class Lab:
         """The machine in words: processor or GPU, cores, instruction set."""
         machine = self.capacities.machine
         name = machine.get("gpu") or machine["cpu"]
-        return f"{name}, {machine['cores']} cores, {machine['isa']}"
+        cores = "1 core" if machine["cores"] == "1" else f"{machine['cores']} cores"
+        return f"{name}, {cores}, {machine['isa']}"
 
     def size(self, *, full: T, ci: T) -> T:
         """`full`, or `ci` under the preset of that name."""
@@ -87,16 +88,16 @@ class Lab:
 
     def explain(self, verdict: Verdict, stories: Mapping[Resource, str]):
         """The text that fits what this machine measured; without a story, the evidence itself."""
-        from IPython.display import Markdown
+        from constraintlab.course.show import Text
 
         if not verdict.constraint:
-            return Markdown("**Insufficient evidence.** " + "; ".join(verdict.missing))
+            return Text("**Insufficient evidence.** " + "; ".join(verdict.missing))
         first = verdict.constraint[0]
         close = (
             f", with {verdict.constraint[1].label} close behind" if verdict.constraint[1:] else ""
         )
         story = stories.get(first) or "; ".join(verdict.evidence) + "."
-        return Markdown(f"**Here: {first.label}{close}.** {story}")
+        return Text(f"**Here: {first.label}{close}.** {story}")
 
     def race(self, calls: Mapping[str, Callable[[], object]]) -> Rounds:
         """Every call once a round, interleaved, so that ratios outlive a noisy machine."""
@@ -133,8 +134,10 @@ class Lab:
         for i in range(9):
             kept = self.progress.lab(f"{i:02d}").get("strip", {}).get("cell")
             if kept:
-                where = Resource(kept["constraint"]) if kept["constraint"] else None
-                cells.append(StripCell(f"{i:02d}", where, kept["note"]))
+                # A name that this version does not know shows as a lab without a constraint.
+                known = kept.get("constraint") in set(Resource)
+                where = Resource(kept["constraint"]) if known else None
+                cells.append(StripCell(f"{i:02d}", where, str(kept.get("note", ""))))
         return cells
 
     def stage(self, *chips: str):

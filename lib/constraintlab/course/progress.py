@@ -43,10 +43,15 @@ class Progress:
             whole = json.loads(self.path.read_text())
             if whole["version"] != VERSION or not isinstance(whole["labs"], dict):
                 raise ValueError(f"version {whole['version']}, this constraintlab reads {VERSION}")
+            for lab, parts in whole["labs"].items():
+                if not isinstance(parts, dict) or not all(
+                    isinstance(part, dict) for part in parts.values()
+                ):
+                    raise ValueError(f"lab {lab} is no table of tables")
             return whole
         except FileNotFoundError:
             return empty
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OSError) as error:
             aside = self.path.with_name(f"progress.unreadable-{os.getpid()}.json")
             with suppress(OSError):
                 os.replace(self.path, aside)

@@ -95,11 +95,26 @@ def fitting_length(
     return shape.at(fits)
 
 
+def affordable(shape: Shape, available: float) -> Shape:
+    """`shape`, its prompt halved until textbook and workspace runs fit into `available` bytes.
+
+    Together they hold four and a half score matrices at most; a quarter is left to the rest.
+    """
+    while shape.queries > 512 and 4.5 * shape.score_bytes > 0.75 * available:
+        shape = shape.at(shape.queries // 2)
+    return shape
+
+
 def grows_quadratically(grown: Sequence[Growth]) -> bool:
-    """Whether traffic and peak memory at least triple, and time doubles, over the last doubling."""
-    before, after = grown[-2:]
+    """Whether counted bytes at least triple with the last doubling, and the rest agrees.
+
+    That is: memory seen at the longest prompt is within a quarter of what was counted, and time
+    grew by more than the prompt did (over the whole table: a disturbed short call says little).
+    """
+    first, before, after = grown[0], *grown[-2:]
     return (
         after.traffic >= 3 * before.traffic
-        and after.peak >= 3 * before.peak
-        and after.seconds >= 2 * before.seconds
+        and after.peak_counted >= 3 * before.peak_counted
+        and abs(after.peak - after.peak_counted) < after.peak_counted / 4
+        and after.seconds / first.seconds > after.tokens / first.tokens
     )

@@ -9,7 +9,20 @@ from html import escape
 
 from constraintlab.panel.numbers import si
 
-__all__ = ["Diff", "Table", "si", "source"]
+__all__ = ["Diff", "Table", "Text", "si", "source"]
+
+
+class Text:
+    """A paragraph of Markdown, which reads as plain text where Markdown is not shown."""
+
+    def __init__(self, markdown: str) -> None:
+        self.markdown = markdown
+
+    def __str__(self) -> str:
+        return self.markdown.replace("**", "")
+
+    def _repr_mimebundle_(self, **_) -> dict:
+        return {"text/markdown": self.markdown, "text/plain": str(self)}
 
 
 class Table:

@@ -16,7 +16,7 @@ from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.probes import compute, memory
 
-BRIEF = 0.12
+BRIEF = 0.08
 """Seconds for one capacity."""
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def brief(name: str, device: str = "cpu") -> Estimate:
     if name == "bandwidth":
         return memory.bandwidth(cgroup.available_bytes(), device, BRIEF)
     if name == "pages":
-        return memory.fresh_pages(cgroup.available_bytes(), 2 * BRIEF)
+        return memory.fresh_pages(cgroup.available_bytes(), 2 * BRIEF, size=64 * 1024**2)
     raise ValueError(f"{name!r} can't be re-probed: use compute.UNIT, bandwidth or pages")
 
 

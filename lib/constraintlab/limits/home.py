@@ -26,13 +26,25 @@ def _resolve(wanted: str) -> Home:
         with tempfile.TemporaryFile(dir=path):
             return Home(path)
     except OSError as error:
-        fallback = Path(tempfile.gettempdir()) / f"constraintlab-{_user()}"
-        fallback.mkdir(parents=True, exist_ok=True)
+        fallback = _temporary()
         return Home(
             fallback,
             f"{path} can't be written ({error.strerror}), so progress is kept in {fallback} and "
             "may vanish on reboot. Set CONSTRAINTLAB_HOME to a folder you can write.",
         )
+
+
+def _temporary() -> Path:
+    """The same folder each time where it is ours alone, else a new one."""
+    shared = Path(tempfile.gettempdir()) / f"constraintlab-{_user()}"
+    try:
+        shared.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ours = not hasattr(os, "getuid") or shared.stat().st_uid == os.getuid()
+        if ours and not shared.is_symlink() and os.access(shared, os.W_OK):
+            return shared
+    except OSError:  # a file in its place, or a folder that may not be looked at
+        pass
+    return Path(tempfile.mkdtemp(prefix="constraintlab-"))
 
 
 def _user() -> str:

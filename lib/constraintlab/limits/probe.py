@@ -129,5 +129,8 @@ def capacities(
     if kept is not None:
         return kept
     caps = measure(device, say)
-    save(caps)
+    try:
+        save(caps)
+    except OSError as error:
+        say(f"{cache_file().name} can't be written ({error.strerror}): measured again next time")
     return caps

@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 
+import pytest
+
 from constraintlab.course.progress import Progress
 
 
@@ -48,3 +50,17 @@ def test_an_unknown_version_is_kept_not_overwritten(tmp_path):
     path.write_text(json.dumps({"version": 99, "labs": {"00": {}}}))
     Progress(path, said.append).put("01", "a", "b", 1)
     assert "version 99" in said[0] and list(tmp_path.glob("progress.unreadable-*"))
+
+
+@pytest.mark.parametrize("labs", [{"00": []}, {"00": {"strip": 3}}])
+def test_a_file_of_the_wrong_shape_is_set_aside(tmp_path, labs):
+    path, said = tmp_path / "progress.json", []
+    path.write_text(json.dumps({"version": 1, "labs": labs}))
+    assert Progress(path, said.append).lab("00") == {} and "lab 00" in said[0]
+
+
+def test_a_folder_in_the_file_s_place_is_set_aside(tmp_path):
+    path = tmp_path / "progress.json"
+    path.mkdir()
+    Progress(path, say=lambda line: None).put("00", "strip", "cell", {"note": "x"})
+    assert Progress(path).lab("00")["strip"]["cell"] == {"note": "x"}

@@ -29,6 +29,16 @@ def test_a_folder_that_cannot_be_made_falls_back_and_says_so(tmp_path, monkeypat
     assert "CONSTRAINTLAB_HOME" in found.note
 
 
+def test_a_file_in_the_fallback_s_place_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CONSTRAINTLAB_HOME", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    taken = tmp_path / f"constraintlab-{module._user()}"
+    taken.write_text("mine")
+    found = module.home()
+    assert found.path.is_dir() and found.path != taken and taken.read_text() == "mine"
+
+
 def test_a_fallback_for_a_user_without_a_name(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CONSTRAINTLAB_HOME", str(tmp_path / "file" / "below"))

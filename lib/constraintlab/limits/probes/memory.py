@@ -44,14 +44,15 @@ def bandwidth(available: int, device: str = "cpu", budget: float = 0.4) -> Estim
     return Estimate.of([4 * n / s for s in repeat(read, budget=budget)], "B/s")
 
 
-def fresh_pages(available: int, budget: float = 0.6) -> Estimate:
+def fresh_pages(available: int, budget: float = 0.6, size: int = 128 * 1024**2) -> Estimate:
     """Bytes/s at which new memory is handed out, first touched and given back.
 
-    The time of writing a newly allocated buffer less that of writing the same buffer again.
+    The time of writing a newly allocated buffer of `size` bytes less that of writing the same
+    buffer again.
     """
     import torch
 
-    n = min(128 * 1024**2, available // 8) // 4
+    n = min(size, available // 8) // 4
     kept = torch.empty(n)
 
     def fresh():
