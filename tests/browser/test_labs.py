@@ -10,15 +10,6 @@ from constraintlab.bench.panel import WATCH, rates
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = sorted(path.name for path in (ROOT / "labs").glob("*.ipynb"))
-OUTPUTS = """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) =>
-    (cell.outputs ?? []).map((o) => [o.output_type, o.text ?? o.data?.["text/plain"] ?? o.evalue]))
-"""
-
-
-def outputs(notebook) -> list[list]:
-    """[type, text] of each output of each cell, as the page holds them."""
-    cells = notebook.page.evaluate(OUTPUTS)
-    return [[[kind, "".join(text or "")] for kind, text in cell] for cell in cells]
 
 
 def sources(lab: str) -> list[str]:
@@ -37,7 +28,7 @@ def test_a_lab_runs_from_top_to_bottom(open_notebook, shot, lab):
     notebook.page.evaluate(WATCH)
     notebook.panel.scroll_into_view_if_needed()
     notebook.wait_idle(300)
-    shown = [output for cell in outputs(notebook) for output in cell]
+    shown = [output for cell in notebook.outputs() for output in cell]
     assert [text for kind, text in shown if kind == "error"] == []
     text = "".join(text for _, text in shown)
     assert text.count("holds: ") >= 4 and "DOES NOT HOLD" not in text
@@ -59,7 +50,7 @@ def test_a_click_is_kept_and_held_against_the_measurement(open_notebook):
     box.get_by_text(re.compile("Noted: over half")).wait_for(timeout=5_000)
     assert "mod-info" in choice.get_attribute("class")
     run_to(notebook, reveal, reveal + 1)
-    said = "".join(text for _, text in outputs(notebook)[reveal])
+    said = "".join(text for _, text in notebook.outputs()[reveal])
     assert "you said: over half" in said
 
 

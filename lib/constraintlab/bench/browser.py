@@ -26,6 +26,9 @@ READY = """() => Promise.race([
         return true;
     })(),
 ])"""
+OUTPUTS = """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) =>
+    (cell.outputs ?? []).map((o) => [o.output_type, o.text ?? o.data?.["text/plain"] ?? o.evalue]))
+"""
 OUTSIDE = re.compile(r"^(?!http://127\.0\.0\.1|data:|blob:)")
 
 
@@ -131,9 +134,22 @@ class Notebook:
         return int(self.panel.get_attribute("data-frames") or 0)
 
     def wait_frames(self, n: int, timeout: float = 60.0) -> None:
-        """Until the panel has drawn `n` frames."""
+        """Until the panel has drawn `n` frames. Raises TimeoutError with what the page says."""
+        from playwright.sync_api import TimeoutError as TooLate
+
         drawn = "Number(document.querySelector('.cl-panel')?.dataset.frames)"
-        self.page.wait_for_function(f"{drawn} >= {n}", timeout=1e3 * timeout)
+        try:
+            self.page.wait_for_function(f"{drawn} >= {n}", timeout=1e3 * timeout)
+        except TooLate as error:
+            raise TimeoutError(
+                f"no {n} frames within {timeout:g} s: the kernel is {self.status()}, the console "
+                f"said {self.errors}, the cells {self.outputs()}"
+            ) from error
+
+    def outputs(self) -> list[list]:
+        """[type, text] of each output of each cell, as the page holds them."""
+        cells = self.page.evaluate(OUTPUTS)
+        return [[[kind, "".join(text or "")] for kind, text in cell] for cell in cells]
 
     def end(self) -> None:
         """Close the page and shut the kernels down."""

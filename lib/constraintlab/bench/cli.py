@@ -15,7 +15,7 @@ def panel(
     """What the live panel costs a busy attention loop, and how many frames it draws."""
     from constraintlab.bench import panel as bench
 
-    report = bench.run(pairs=40 if full else 16, say=lambda line: typer.echo(line, err=True))
+    report = bench.run(pairs=120 if full else 40, say=lambda line: typer.echo(line, err=True))
     print(report.json()) if json else report.print()
 
 

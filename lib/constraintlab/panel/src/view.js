@@ -163,6 +163,7 @@ class View {
     }), pause);
   }
 
+  // Whether there was a sample to draw that this view had not drawn yet.
   draw() {
     const { rows, epoch } = this.feed, v = this.view;
     if (!this.ready || !rows.length || epoch !== v.epoch) {
@@ -176,7 +177,9 @@ class View {
       this.describe("timeline", lineEnds(v.series, this.feed.last).map((e) => e.label));
       this.drawNumbers();
     }
-    return true;
+    const drawn = this.feed.last !== this.shown;
+    this.shown = this.feed.last;
+    return drawn;
   }
 
   count() {
