@@ -19,30 +19,33 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 STILLS = """
-def _stills():
+def _stills(path):
     import base64, json
     from ipywidgets.widgets import widget
     from constraintlab.panel import Panel
-    shown = widget._instances.items()
-    return json.dumps({k: base64.b64encode(p.png()).decode() for k, p in shown if type(p) is Panel})
-print(_stills())
+    shown = {{k: p for k, p in widget._instances.items() if isinstance(p, Panel)}}
+    taken = {{k: base64.b64encode(p.png()).decode() for k, p in shown.items()}}
+    with open(path, "w") as file:
+        json.dump(taken, file)
+_stills({path!r})
 """
-"""Asked of the kernel after the last cell: {model id: PNG} of every panel."""
+"""Asked of the kernel after the last cell: a file with {{model id: PNG}} of every panel."""
 
 
-def run(notebook, folder: Path) -> dict[str, str]:
+def run(notebook, folder: Path, home: Path) -> dict[str, str]:
     """Execute all cells in `folder`; returns the panels' last pictures."""
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
-        store_widget_state=False, record_timing=False,
+        store_widget_state=False, record_timing=False, coalesce_streams=True,
     )  # fmt: skip
+    stills = home / "stills.json"
     with client.setup_kernel():
         for i, cell in enumerate(notebook.cells):
             client.execute_cell(cell, i)
-        notebook.cells.append(nbformat.v4.new_code_cell(STILLS))
+        notebook.cells.append(nbformat.v4.new_code_cell(STILLS.format(path=str(stills))))
         client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
-    said = notebook.cells.pop().outputs
-    return json.loads("".join(o.text for o in said if o.get("name") == "stdout"))
+    del notebook.cells[-1]
+    return json.loads(stills.read_text())
 
 
 def tidy(notebook, stills: dict[str, str]) -> None:
@@ -69,7 +72,7 @@ def main(only: list[str]) -> None:
         for path in paths:
             began = time.perf_counter()
             notebook = nbformat.read(path, as_version=4)
-            tidy(notebook, run(notebook, path.parent))
+            tidy(notebook, run(notebook, path.parent, Path(home)))
             # Notebooks are written as JupyterLab writes them, so that a save makes no diff.
             text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=False)
             path.write_text(text + "\n", encoding="utf-8")

@@ -71,7 +71,7 @@ def _dots(points: Sequence[RooflinePoint], peak: float, bandwidth: float, decade
             {
                 "x": p.intensity, "y": p.flops_per_s, "name": p.name, "ghost": p.ghost,
                 "roof": roof, "dy": dy,
-                "why": f"{p.name}: {si(p.flops_per_s, 'FLOP/s')} at {si(p.intensity)} FLOP per "
+                "why": f"{p.name}: {si(p.flops_per_s, 'FLOP/s')} at {p.intensity:.2g} FLOP per "
                 f"byte, {percent(p.flops_per_s / roof)} of the roof there",
             }
         )  # fmt: skip
@@ -91,7 +91,7 @@ def title(
         shows += f"; without arithmetic, not drawn: {', '.join(flat)}"
     live = [p for p in points if not p.ghost and _positive(p.intensity, p.flops_per_s)]
     if not live:
-        ridge = si(roofs[0][1] / bandwidth)
+        ridge = f"{roofs[0][1] / bandwidth:.2g}"
         return f"Above {ridge} FLOP per byte compute binds, below it bandwidth", shows
     point, peak = live[-1], roofs[0][1]
     side = Resource.BANDWIDTH if point.intensity * bandwidth < peak else Resource.COMPUTE
