@@ -18,7 +18,7 @@ from constraintlab.panel.numbers import si
 
 _MEANING = {
     "compute.exp": "exponentials of a softmax, in cache",
-    "bandwidth": "reading memory beyond the last-level cache",
+    "bandwidth": "memory beyond the last-level cache, either way",
     "pages": "fresh memory: handed out, zeroed, taken back",
     "host_op": "host time to dispatch one small operation",
     "socket_writes": "small writes (256 B) to a socket",
