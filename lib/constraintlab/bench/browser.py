@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -77,7 +78,9 @@ class Notebook:
         self.page.route(OUTSIDE, self._refuse)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
-        self.page.goto(f"{server.url}/lab/tree/{path}?token={server.token}")
+        # In a workspace of its own, or JupyterLab brings back the tabs of the page before.
+        workspace = f"{server.url}/lab/workspaces/{secrets.token_hex(4)}"
+        self.page.goto(f"{workspace}/tree/{path}?token={server.token}")
         self.wait_ready()
 
     def wait_ready(self) -> None:
