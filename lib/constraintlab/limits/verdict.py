@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,7 +42,8 @@ class Verdict:
     @property
     def x(self) -> float | None:
         """Throughput now: measured when it was, else predicted."""
-        return self.measured.value if self.measured else self.predicted
+        known = self.measured and not self.measured.missing
+        return self.measured.value if known else self.predicted
 
     @property
     def x_without(self) -> Mapping[Resource, float]:
@@ -50,10 +52,12 @@ class Verdict:
 
     @property
     def disagreement(self) -> float | None:
-        """|predicted ÷ measured − 1|, or None when one of the two is absent."""
-        if not self.measured or not self.predicted or not self.measured.value:
+        """|predicted ÷ measured − 1|; infinite at a standstill, None when one is absent."""
+        if not self.measured or not self.predicted or not math.isfinite(self.predicted):
             return None
-        return abs(self.predicted / self.measured.value - 1)
+        if not math.isfinite(self.measured.value):
+            return None
+        return abs(self.predicted / self.measured.value - 1) if self.measured.value else math.inf
 
     @property
     def sure(self) -> bool:

@@ -53,6 +53,8 @@ def times(factor: float | None) -> str:
         return "unbounded"
     if factor >= 99.5:
         return f"×{si(factor)}"
+    if 0 < factor < 0.095:
+        return f"×{factor:.1g}"
     return f"×{factor:.1f}" if factor >= 1.095 or factor < 0.905 else f"×{factor:.2f}"
 
 
@@ -60,5 +62,6 @@ def percent(share: float | None) -> str:
     """`7.8%`, `96%`, `n/a`: one decimal below 10% only."""
     if not finite(share):
         return "n/a"
-    text = f"{100 * share:.1f}" if 0 < abs(share) < 0.0995 else f"{100 * share:.0f}"
-    return "under 0.1%" if text == "0.0" else f"{text}%"
+    if 0 < abs(share) < 0.0005:
+        return "under 0.1%"
+    return f"{100 * share:.1f}%" if 0 < abs(share) < 0.0995 else f"{100 * share:.0f}%"

@@ -50,7 +50,8 @@ class Ring:
         sources = []
         for s in self.series:
             value = sample.values.get(s.key)
-            row.append(value / s.full if finite(value) else math.nan)
+            share = value / s.full if finite(value) else math.nan
+            row.append(share if finite(share) else math.nan)
             sources.append(sample.sources.get(s.key, f"n/a: {s.key} is not sampled"))
         row.extend(KINDS.index(kind(source)) for source in sources)
         self.sources = tuple(sources)

@@ -52,7 +52,7 @@ def sentence(v: Verdict | None) -> list[Piece]:
                 Piece(f" Missing: {_listed(v.missing)}.")]  # fmt: skip
     if not v.constraint:
         return [Piece("No constraint named", strong=True), Piece(f" at {si(now(v), v.unit)}.")]
-    if measured(v) and finite(v.predicted) and v.predicted > 0 and not v.sure:
+    if v.disagreement is not None and not v.sure:
         return list(_unsure(v))
     if v.outcome == "demand":
         return list(_demand(v))
@@ -61,7 +61,9 @@ def sentence(v: Verdict | None) -> list[Piece]:
 
 def _rate(v: Verdict) -> Iterable[Piece]:
     yield Piece(si(now(v), v.unit), strong=True)
-    if measured(v) is None:
+    if now(v) is None:
+        yield Piece(": neither measured nor modelled.")
+    elif measured(v) is None:
         yield Piece(", modelled, not measured.")
     elif finite(v.predicted):
         yield Piece(f", model {si(v.predicted)}.")
@@ -71,6 +73,12 @@ def _rate(v: Verdict) -> Iterable[Piece]:
 
 def _unsure(v: Verdict) -> Iterable[Piece]:
     seen, said = si(measured(v), v.unit), si(v.predicted, v.unit)
+    if not measured(v):
+        yield Piece("Nothing gets through", strong=True)
+        yield Piece(f", where the model says {said}. It would name ")
+        yield name(v.constraint[0])
+        yield Piece(", but something that it does not count stands still.")
+        return
     if v.predicted > measured(v):
         yield Piece(f"The model explains only {percent(measured(v) / v.predicted)} of the time",
                     strong=True)  # fmt: skip
@@ -99,12 +107,13 @@ def _demand(v: Verdict) -> Iterable[Piece]:
 
 def _binds(v: Verdict) -> Iterable[Piece]:
     first, *others = v.constraint
-    share = v.shares.get(first, math.nan)
+    share = v.shares.get(first)
+    behind = v.shares.get(others[0]) if others else None
     yield name(first)
-    if others and v.shares.get(others[0], 0.0) > 0.5 * share:
+    if finite(share) and finite(behind) and behind > 0.5 * share:
         yield Piece(" and ")
         yield name(others[0])
-        yield Piece(f" bind (shares {share:.2f} and {v.shares[others[0]]:.2f})")
+        yield Piece(f" bind (shares {share:.2f} and {behind:.2f})")
         return
     yield Piece(f" {_verb(first)} (share {share:.2f})" if finite(share) else f" {_verb(first)}")
     if others:

@@ -135,8 +135,21 @@ def test_no_period_over_no_period_is_no_throttling(machine):
     machine.v2(cpu_max="50000 100000\n", cpu_stat="usage_usec 0\nnr_periods 10\nnr_throttled 4\n")
     source = machine.source()
     source.read()
-    machine.clock.now += 0.1
+    machine.clock.now += 0.3
     assert value(source.read(), "throttled_share") == 0.0
+
+
+def test_between_two_looks_the_last_reading_is_repeated(machine):
+    source = machine.source()
+    source.read()
+    machine.clock.now += 0.5
+    machine.ticks(cpu0=(20, 0, 30, 0), cpu1=(20, 0, 30, 0))
+    assert value(source.read(), "cpu_percent") == pytest.approx(40)
+    machine.ticks(cpu0=(50, 0, 0, 0), cpu1=(50, 0, 0, 0))
+    machine.clock.now += 0.24
+    assert value(source.read(), "cpu_percent") == pytest.approx(40)
+    machine.clock.now += 0.02
+    assert value(source.read(), "cpu_percent") > 40
 
 
 def test_a_cpu_that_goes_offline_gives_no_share_below_zero(machine):

@@ -15,14 +15,15 @@ NAME = "roofline"
 Ceilings = Sequence[tuple[str, float]]
 
 
-def _positive(*values: float | None) -> bool:
-    return all(finite(v) and v > 0 for v in values)
+def _drawable(*values: float | None) -> bool:
+    """True where a log axis has a place for all of them, and for what they make together."""
+    return all(finite(v) and 1e-40 < v < 1e40 for v in values)
 
 
 def usable(ceilings: Ceilings, bandwidth: float | None) -> list[tuple[str, float]]:
     """The ceilings that can be drawn, highest first; none without a bandwidth."""
-    kept = [(name, rate) for name, rate in ceilings if _positive(rate)]
-    return sorted(kept, key=lambda c: -c[1]) if _positive(bandwidth) else []
+    kept = [(name, rate) for name, rate in ceilings if _drawable(rate)]
+    return sorted(kept, key=lambda c: -c[1]) if _drawable(bandwidth) else []
 
 
 def attainable(intensity: float, peak: float, bandwidth: float) -> float:
@@ -38,7 +39,7 @@ def rows(
     if not roofs:
         return [], []
     peak = roofs[0][1]
-    kept = [p for p in points if _positive(p.intensity, p.flops_per_s)]
+    kept = [p for p in points if _drawable(p.intensity, p.flops_per_s)]
     ridge = peak / bandwidth
     low = min([ridge / 100, *(p.intensity / 3 for p in kept)])
     high = max([ridge * 30, *(p.intensity * 8 for p in kept)])
@@ -86,10 +87,10 @@ def title(
     roofs = usable(ceilings, bandwidth)
     if not roofs:
         return "Roofline", "no ceiling was probed yet"
-    flat = [p.name for p in points if not _positive(p.intensity, p.flops_per_s)]
+    flat = [p.name for p in points if not _drawable(p.intensity, p.flops_per_s)]
     if flat:
         shows += f"; without arithmetic, not drawn: {', '.join(flat)}"
-    live = [p for p in points if not p.ghost and _positive(p.intensity, p.flops_per_s)]
+    live = [p for p in points if not p.ghost and _drawable(p.intensity, p.flops_per_s)]
     if not live:
         ridge = f"{roofs[0][1] / bandwidth:.2g}"
         return f"Above {ridge} FLOP per byte compute binds, below it bandwidth", shows
