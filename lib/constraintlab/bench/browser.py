@@ -30,6 +30,15 @@ READY = """() => Promise.race([
 OUTPUTS = """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) =>
     (cell.outputs ?? []).map((o) => [o.output_type, o.text ?? o.data?.["text/plain"] ?? o.evalue]))
 """
+BUSY = """() => jupyterapp.shell.currentWidget.content.widgets.some(
+    (cell) => cell.model.executionState === 'running')"""
+PAGE = """() => {
+    const { content, sessionContext } = jupyterapp.shell.currentWidget;
+    const kernel = sessionContext.session?.kernel;
+    return `${kernel?.id.slice(0, 8)} ${kernel?.connectionStatus} ${kernel?.status}, `
+        + `prompts [${content.widgets.map((cell) => cell.prompt)}], `
+        + `dialogs [${[...document.querySelectorAll('.jp-Dialog')].map((d) => d.innerText)}]`;
+}"""
 OUTSIDE = re.compile(r"^(?!http://127\.0\.0\.1|data:|blob:)")
 
 
@@ -112,20 +121,24 @@ class Notebook:
     def save(self) -> None:
         self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
 
-    def status(self) -> str:
-        """What the server says of the kernel: busy, idle, starting, … ."""
-        sessions = self.server.call("api/sessions")
-        return next((s["kernel"]["execution_state"] for s in sessions), "none")
+    @property
+    def busy(self) -> bool:
+        """True while a cell runs or waits for its turn.
+
+        From the cells: the server's idea of the kernel follows its last message, whichever it
+        was, and says `idle` for a while when a cell has just begun.
+        """
+        return self.page.evaluate(BUSY)
 
     def wait_idle(self, timeout: float = 120.0) -> None:
-        """Until the kernel has been idle for half a second. Raises TimeoutError."""
+        """Until no cell has been running for half a second. Raises TimeoutError."""
         end, quiet = time.monotonic() + timeout, 0
         while time.monotonic() < end:
-            quiet = quiet + 1 if self.status() == "idle" else 0
+            quiet = 0 if self.busy else quiet + 1
             if quiet >= 5:
                 return
             self.page.wait_for_timeout(100)
-        raise TimeoutError(f"the kernel is still {self.status()} after {timeout:g} s")
+        raise TimeoutError(f"a cell still runs after {timeout:g} s: {self.page.evaluate(PAGE)}")
 
     @property
     def panel(self):
@@ -145,8 +158,8 @@ class Notebook:
             self.page.wait_for_function(f"{drawn} >= {n}", timeout=1e3 * timeout)
         except TooLate as error:
             raise TimeoutError(
-                f"no {n} frames within {timeout:g} s: the kernel is {self.status()}, the console "
-                f"said {self.errors}, the cells {self.outputs()}"
+                f"no {n} frames within {timeout:g} s: the console said {self.errors}, the cells "
+                f"{self.outputs()}, the page {self.page.evaluate(PAGE)}"
             ) from error
 
     def outputs(self) -> list[list]:

@@ -101,6 +101,7 @@ class Stage:
 
         def loop(now):
             laps, shown = [], time.perf_counter()
+            self.counter.restart()
             self.sampler.start()
             spent, start = time.process_time(), time.perf_counter()
             while len(laps) < 3 or time.perf_counter() - start < seconds:

@@ -148,10 +148,10 @@ def ipykernel(of: Callable[[str], str] = version) -> Check:
         now = of("ipykernel")
     except PackageNotFoundError:
         return Check("ipykernel", "missing", "problem", AFRESH)
-    if now.startswith("7.4."):
+    if now.startswith(("7.0.", "7.1.", "7.2.", "7.3.")):
         return Check(
             "ipykernel", now, "note",
-            "buttons don't reach a busy cell on 7.4: `pip install ipykernel==7.3.0`",
+            "before 7.4 a cell can wait for ever: `pip install 'ipykernel>=7.4'`",
         )  # fmt: skip
     return Check("ipykernel", now)
 

@@ -17,6 +17,8 @@ BESIDE = 150
 """Room for the labels right of the timeline."""
 LEFT = -112
 """Where titles and the strip begin, left of the plots: over the names of the resources."""
+RAISED = 21
+"""How far the roofline's title stands above its plot, to be level with that of the worth chart."""
 
 
 def spec(
@@ -38,7 +40,7 @@ def spec(
     if view["worth"]:
         pair.append(_chart("worth", theme, 250, view["titles"]["worth"]))
     if view["roof"]:
-        pair.append(_chart("roofline", theme, 490, view["titles"]["roofline"], -48))
+        pair.append(_chart("roofline", theme, 490, view["titles"]["roofline"], -48, RAISED))
     if pair:
         parts.insert(0, {"hconcat": pair, "spacing": 76})
     heading = " · ".join([view["title"], *view["chips"]])
@@ -57,7 +59,9 @@ def spec(
     }  # fmt: skip
 
 
-def _chart(name: str, theme: str, width: int, title: tuple[str, str], left: int = LEFT) -> dict:
+def _chart(
+    name: str, theme: str, width: int, title: tuple[str, str], left: int = LEFT, offset: int = 12
+) -> dict:
     """A chart of the live panel as a part of the picture: same spec, fixed width, own title."""
     chart = copy.deepcopy(specs.stored()[theme][name])
     for key in ("$schema", "padding", "config", "autosize"):
@@ -67,7 +71,7 @@ def _chart(name: str, theme: str, width: int, title: tuple[str, str], left: int 
         "width": width,
         "title": {"text": textwrap.wrap(finding, 56), "subtitle": textwrap.wrap(shows, 70),
                   "anchor": "start", "frame": "group", "dx": left, "fontSize": 13,
-                  "subtitleFontSize": 11, "offset": 12},
+                  "subtitleFontSize": 11, "offset": offset},
     }  # fmt: skip
 
 

@@ -66,8 +66,14 @@ class WorkCounter:
         self._newest = 0
         self._running: dict[int, float] = {}
         self._operations = 0
-        self._start = self._busy_since = clock()
+        self._start = self._busy_since = clock()  # of the rings; of the time now busy
         self._lock = threading.Lock()
+
+    def restart(self) -> None:
+        """Forget the window: what came before is neither work nor idleness. Totals go on."""
+        with self._lock:
+            self._start, self._newest = self._clock(), 0
+            self._rings = [[0.0] * self._size for _ in self._rings]
 
     def add(self, work: Counted | None, tokens: float = 0.0, seconds: float = 0.0) -> None:
         """Work finished just now, done evenly over the last `seconds`."""
@@ -126,7 +132,7 @@ class WorkCounter:
             sums = [self._sum(ring, oldest) for ring in rates]
             busy = self._sum(busy_ring, now)
             if self._running:
-                busy += now - max(self._busy_since, now - self.window)
+                busy += now - max(self._busy_since, self._start, now - self.window)
         return {
             **dict(zip(_RATES, self._rates(sums, oldest, now), strict=True)),
             "work.busy_share": self._share(busy, now),

@@ -55,7 +55,7 @@ GOOD = {
     "a usable GPU": lambda: looks.gpu(lambda: ["H100"], lambda: (True, "13.0")),
     "no GPU": lambda: looks.gpu(raises(RuntimeError("NVML Shared Library Not Found"))),
     "Triton": lambda: looks.triton(lambda name: object(), "Linux"),
-    "ipykernel": lambda: looks.ipykernel(lambda name: "7.3.0"),
+    "ipykernel": lambda: looks.ipykernel(lambda name: "7.4.0"),
     "home": lambda: looks.writable_home(Home(Path("/somewhere/else"))),
     "disk": lambda: looks.disk(Path(), FREE["plenty"]),
 }
@@ -75,7 +75,7 @@ POOR = {
     "macOS": (lambda: looks.triton(absent, "Darwin"), "note", "use Linux"),
     "Windows": (lambda: looks.triton(absent, "Windows"), "note", "use Linux"),
     "Linux without Triton": (lambda: looks.triton(absent, "Linux"), "note", "x86-64"),
-    "ipykernel 7.4": (lambda: looks.ipykernel(lambda name: "7.4.0"), "note", "ipykernel==7.3.0"),
+    "ipykernel 7.3": (lambda: looks.ipykernel(lambda name: "7.3.0"), "note", "ipykernel>=7.4"),
     "no ipykernel": (
         lambda: looks.ipykernel(raises(PackageNotFoundError("ipykernel"))), "problem", "make clean",
     ),

@@ -88,8 +88,8 @@ def test_a_dtype_that_no_kernel_multiplies_is_absent_with_the_reason():
 
 
 def test_streams_are_beyond_the_cache_but_within_an_eighth_of_memory():
-    assert memory.read_size(10**12, cache=64 * MIB) == 256 * MIB
-    assert memory.read_size(10**12, cache=MIB) == 128 * MIB
+    assert memory.read_size(10**12, cache=256 * MIB) == 1024 * MIB
+    assert memory.read_size(10**12, cache=MIB) == 512 * MIB
     assert memory.read_size(1024 * MIB, cache=256 * MIB) == 128 * MIB
 
 

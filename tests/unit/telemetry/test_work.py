@@ -89,6 +89,32 @@ def test_before_anything_is_known(counter, clock):
     assert fresh["work.busy_share"].source == "n/a: the counter has only just started"
 
 
+def test_a_restart_forgets_the_idle_time_before_a_run(counter, clock):
+    with counter.busy(Done(flops=900.0)):
+        clock.now += 1.0
+    clock.now += 10.0
+    counter.restart()
+    assert counter.read()["work.flops_per_s"].source == "n/a: no operation has ended yet"
+    with counter.busy(Done(flops=50.0)):
+        clock.now += 0.5
+    assert rates(counter)["flops_per_s"] == pytest.approx(100)
+    assert rates(counter)["busy_share"] == pytest.approx(1)
+    assert counter.totals.flops == 950
+
+
+def test_an_operation_that_runs_through_a_restart_counts_from_there(counter, clock):
+    clock.now += 3.0
+    operation = counter.begin()
+    clock.now += 1.0
+    counter.restart()
+    clock.now += 0.5
+    assert rates(counter)["busy_share"] == pytest.approx(1)
+    clock.now += 0.5
+    counter.end(operation, Done(flops=200.0))
+    assert rates(counter)["flops_per_s"] == pytest.approx(100)
+    assert rates(counter)["busy_share"] == pytest.approx(1)
+
+
 def test_what_fails_is_busy_but_not_done(counter, clock):
     clock.now += 1.0
     with pytest.raises(ZeroDivisionError), counter.busy(Done(flops=100.0), tokens=3):

@@ -21,8 +21,11 @@ def last_level_cache(root: Path = _CACHES) -> int:
 
 
 def read_size(available: int, cache: int | None = None) -> int:
-    """Bytes to stream: four times the cache, 128 MiB or more, an eighth of memory at most."""
-    wanted = max(4 * (last_level_cache() if cache is None else cache), 128 * 1024**2)
+    """Bytes to stream: four times the cache, 512 MiB or more, an eighth of memory at most.
+
+    A virtual machine seldom says how much cache its cores really share, hence the least.
+    """
+    wanted = max(4 * (last_level_cache() if cache is None else cache), 512 * 1024**2)
     return min(wanted, available // 8)
 
 
