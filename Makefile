@@ -4,13 +4,14 @@ BIN := .venv/bin
 LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
 
-.PHONY: help python lab test setup test-setup lint unit labs browser execute clean
+.PHONY: help python lab test setup test-setup lint unit labs browser execute shots clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
 	@echo "              (NO_BROWSER=1 prints the URL, PORT=8890 chooses the port)"
 	@echo "make test     set up what is missing and run lint, unit tests, notebooks, browser tests"
 	@echo "make execute  run the notebooks and store the outputs they should show"
+	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
 
 python:
@@ -44,6 +45,9 @@ labs:
 
 browser:
 	$(BIN)/python -m pytest -q tests/browser
+
+shots:
+	$(BIN)/python .ci/shots.py
 
 execute:
 	$(BIN)/python .ci/execute.py $(ONLY)

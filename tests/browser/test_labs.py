@@ -43,26 +43,12 @@ def test_a_click_is_kept_and_held_against_the_measurement(open_notebook):
     lab = next(name for name in LABS if name.startswith("00"))
     notebook = open_notebook(f"labs/{lab}")
     reveal = next(i for i, s in enumerate(sources(lab)) if "lab.reveal(" in s)
-    run_to(notebook, 0, reveal)
+    notebook.run_cells(0, reveal)
     choice = notebook.page.locator(".predict-choice", has_text="over half").first
     choice.click()
     box = notebook.page.locator(".jp-OutputArea-output", has=choice)
     box.get_by_text(re.compile("Noted: over half")).wait_for(timeout=5_000)
     assert "mod-info" in choice.get_attribute("class")
-    run_to(notebook, reveal, reveal + 1)
+    notebook.run_cells(reveal, reveal + 1)
     said = "".join(text for _, text in notebook.outputs()[reveal])
     assert "you said: over half" in said
-
-
-def run_to(notebook, first: int, end: int) -> None:
-    """Run the cells `first` to `end` - 1 and wait for them."""
-    notebook.page.evaluate(
-        """async ([first, end]) => {
-            const book = jupyterapp.shell.currentWidget.content;
-            for (let i = first; i < end; i++) {
-                book.activeCellIndex = i;
-                await jupyterapp.commands.execute('notebook:run-cell');
-            }
-        }""",
-        [first, end],
-    )

@@ -30,6 +30,13 @@ READY = """() => Promise.race([
 OUTPUTS = """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) =>
     (cell.outputs ?? []).map((o) => [o.output_type, o.text ?? o.data?.["text/plain"] ?? o.evalue]))
 """
+RUN = """async ([first, end]) => {
+    const book = jupyterapp.shell.currentWidget.content;
+    for (let i = first; i < end; i++) {
+        book.activeCellIndex = i;
+        await jupyterapp.commands.execute('notebook:run-cell');
+    }
+}"""
 BUSY = """() => jupyterapp.shell.currentWidget.content.widgets.some(
     (cell) => cell.model.executionState === 'running')"""
 PAGE = """() => {
@@ -112,6 +119,10 @@ class Notebook:
     def run_all(self) -> None:
         """Start all cells, without waiting for them."""
         self.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def run_cells(self, first: int, end: int) -> None:
+        """Run the cells `first` to `end` - 1 and wait for them."""
+        self.page.evaluate(RUN, [first, end])
 
     def show_cell(self, index: int) -> None:
         """Scroll to a cell, at the top of the page."""
