@@ -13,6 +13,10 @@ from constraintlab.telemetry.source import FIRST, Reading
 from constraintlab.telemetry.trail import Trail
 
 
+PACE = 0.25
+"""Seconds between two looks at resident memory."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """What a process has spent since it started; None where the system does not say.
@@ -37,7 +41,7 @@ def own_usage() -> Usage:
 
 def own_rss(root: Path = cgroup.ROOT) -> int:
     """Bytes of this process's memory that are resident."""
-    pages = cgroup.words(root / "proc/self/statm")
+    pages = cgroup.words(f"{root}/proc/self/statm")
     if pages and len(pages) > 1 and pages[1].isdecimal():
         import resource
 
@@ -50,7 +54,8 @@ def own_rss(root: Path = cgroup.ROOT) -> int:
 class ProcessSource:
     """This process, all threads included; rates over the last half second (`trail.WINDOW`).
 
-    Minor faults are fresh pages being handed out, so they show the `pages` resource at work.
+    Resident memory is looked at every `PACE` seconds, since a look costs the busy threads more
+    than all the rest, and repeated in between. Minor faults are fresh pages being handed out, so they show the `pages` resource at work.
     `usage`, `rss` and `clock` are passed in by tests.
     """
 
@@ -63,10 +68,12 @@ class ProcessSource:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._usage, self._rss, self._clock = usage, rss, clock
-        self._trail = Trail()
+        self.close()
 
     def close(self) -> None:
+        """Forget everything: the next read starts anew."""
         self._trail = Trail()
+        self._resident, self._looked_at = 0, float("-inf")
 
     def read(self) -> Mapping[str, Reading]:
         usage = self._usage()
@@ -77,9 +84,12 @@ class ProcessSource:
             "proc.voluntary_switches_per_s": switches[0],
             "proc.involuntary_switches_per_s": switches[1],
         }
-        growth = self._trail.growth(self._clock(), *(c or 0 for c in counters.values()))
+        now = self._clock()
+        if now - self._looked_at >= PACE:
+            self._looked_at, self._resident = now, self._rss()
+        growth = self._trail.growth(now, *(c or 0 for c in counters.values()))
         seconds, grown = growth or (0.0, [0.0] * len(counters))
-        readings = {"proc.rss_bytes": Reading.measured(self._rss())}
+        readings = {"proc.rss_bytes": Reading.measured(self._resident)}
         for (name, counter), amount in zip(counters.items(), grown, strict=True):
             if counter is None:
                 readings[name] = Reading.absent(f"{_system()} does not count it per process")
