@@ -12,7 +12,6 @@ from constraintlab.limits import cgroup
 from constraintlab.telemetry.source import FIRST, Reading
 from constraintlab.telemetry.trail import Trail
 
-
 PACE = 0.25
 """Seconds between two looks at resident memory."""
 
@@ -55,8 +54,8 @@ class ProcessSource:
     """This process, all threads included; rates over the last half second (`trail.WINDOW`).
 
     Resident memory is looked at every `PACE` seconds, since a look costs the busy threads more
-    than all the rest, and repeated in between. Minor faults are fresh pages being handed out, so they show the `pages` resource at work.
-    `usage`, `rss` and `clock` are passed in by tests.
+    than all the rest, and repeated in between. Minor faults are fresh pages being handed out,
+    so they show the `pages` resource at work. `usage`, `rss` and `clock` are passed in by tests.
     """
 
     name = "process"
