@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import torch
 
+from constraintlab.attention.backends import Backend, choose
 from constraintlab.limits.work import Kernel, Work
 
 
@@ -110,6 +112,31 @@ class Availability:
     ok: bool
     backend: str
     reason: str = ""
+
+
+def cpu_only(shape) -> str:
+    """What `shape` lacks for a backend that runs on a CPU only."""
+    return "" if shape.device == "cpu" else f"runs on a CPU, the tensors are on {shape.device}"
+
+
+def cuda_only(shape) -> str:
+    """What `shape` or this machine lacks for a Triton kernel or a CUDA library."""
+    if not torch.cuda.is_available():
+        return "no NVIDIA GPU here"
+    if shape.device != "cuda":
+        return f"runs on a GPU, the tensors are on {shape.device}"
+    return "" if find_spec("triton") else "Triton is not installed"
+
+
+def availability_of(backends: tuple[Backend, ...], device: str) -> Availability:
+    """Whether one of `backends` runs a small problem on `device`, which, and why not the others."""
+    small = Shape(1, 1, 1, 16, 16, 64, torch.float16, device)
+    try:
+        chosen = choose(backends, small)
+    except ValueError as error:
+        return Availability(False, "none", str(error))
+    passed = "; ".join(f"{name}: {why}" for name, why in chosen.others.items())
+    return Availability(True, chosen.backend.name, passed)
 
 
 def check(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
