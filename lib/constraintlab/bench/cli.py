@@ -19,6 +19,18 @@ def panel(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def attention(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+) -> None:
+    """The rungs of the attention ladder against each other and against torch's flash kernel."""
+    from constraintlab.bench import attention as bench
+
+    report = bench.run(rounds=31 if full else 9, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""

@@ -54,19 +54,17 @@ class Report:
         )
 
     def print(self) -> None:
-        """The report as a table in the terminal."""
+        """The report in the terminal: a line of figures a metric, and what it stands for below."""
         from rich.console import Console
-        from rich.table import Table
+        from rich.padding import Padding
         from rich.text import Text
 
-        console, table = Console(), Table(title=f"bench {self.bench}", title_justify="left")
-        for name, justify in (
-            ("metric", "left"), ("value", "right"), ("low … high", "right"), ("context", "left"),
-        ):  # fmt: skip
-            table.add_column(name, justify=justify)
+        console = Console(highlight=False)
+        console.print(Text(f"bench {self.bench}", style="bold"))
+        wide = max((len(r["metric"]) for r in self.results), default=0)
         for r in self.results:
-            value, spread = f"{r['value']:.4g} {r['unit']}", f"{r['low']:.4g} … {r['high']:.4g}"
-            table.add_row(r["metric"], value, spread, Text(r["context"]))
-        console.print(table)
+            figures = f"{r['value']:>9.4g} {r['unit']:<3}  {r['low']:.4g} … {r['high']:.4g}"
+            console.print(Text(f"{r['metric']:<{wide}}  {figures}"), soft_wrap=True)
+            console.print(Padding(Text(r["context"], style="dim"), (0, 0, 0, 2)))
         for s in self.skipped:
-            console.print(Text(f"skipped {s['metric']}: {s['reason']}"))
+            console.print(Text(f"skipped {s['metric']}: {s['reason']}"), soft_wrap=True)

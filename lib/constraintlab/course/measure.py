@@ -24,12 +24,16 @@ class Rounds:
         """`amount` per call as a rate, with its spread over the rounds."""
         return Estimate.of([amount / s for s in self.seconds[name]], unit)
 
+    def ratios(self, name: str, over: str) -> list[float]:
+        """Each round's own: seconds of `over` ÷ seconds of `name`."""
+        return [b / a for a, b in zip(self.seconds[name], self.seconds[over], strict=True)]
+
     def gain(self, name: str, over: str) -> Estimate:
         """How many times faster `name` is than `over`: the median of the rounds' own ratios.
 
         low and high are the quartiles, since one disturbed round says nothing.
         """
-        ratios = sorted(b / a for a, b in zip(self.seconds[name], self.seconds[over], strict=True))
+        ratios = sorted(self.ratios(name, over))
         return Estimate(
             median(ratios), ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4], "×"
         )
