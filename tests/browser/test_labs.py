@@ -52,3 +52,18 @@ def test_a_click_is_kept_and_held_against_the_measurement(open_notebook):
     notebook.run_cells(reveal, reveal + 1)
     said = "".join(text for _, text in notebook.outputs()[reveal])
     assert "you said: over half" in said
+
+
+@pytest.mark.reacts("tile-queries")
+@pytest.mark.reacts("tile-keys")
+def test_a_move_of_a_tile_slider_measures_that_tile(open_notebook, shot):
+    lab = next(name for name in LABS if name.startswith("03"))
+    notebook = open_notebook(f"labs/{lab}")
+    place = next(i for i, s in enumerate(sources(lab)) if "TileSlider(" in s and "tried" in s)
+    notebook.run_cells(0, 1 + next(i for i, s in enumerate(sources(lab)) if "lab = Lab" in s))
+    notebook.run_cells(place, place + 1)
+    box = notebook.page.locator(".jp-OutputArea-output", has=notebook.page.locator(".tile-keys"))
+    for name, row in (("tile-queries", "512 × 256 ◀"), ("tile-keys", "512 × 512 ◀")):
+        notebook.page.locator(f".{name} .noUi-handle").press("ArrowRight")
+        box.get_by_text(row).wait_for(timeout=15_000)
+    shot(notebook, "lab-03-tiles", box)

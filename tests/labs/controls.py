@@ -48,15 +48,15 @@ def reactions(folder: Path) -> set[str]:
     for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                marks = {
-                    d.func.attr: d.args[0].value
+                marks = [
+                    d.args[0].value
                     for d in node.decorator_list
                     if isinstance(d, ast.Call) and isinstance(d.func, ast.Attribute) and d.args
-                    if isinstance(d.args[0], ast.Constant)
-                }
+                    if d.func.attr == "reacts" and isinstance(d.args[0], ast.Constant)
+                ]
                 plain = [ast.unparse(d) for d in node.decorator_list]
-                if "reacts" in marks and not any("mark.skip" in d for d in plain):
-                    found.add(marks["reacts"])
+                if not any("mark.skip" in d for d in plain):
+                    found |= set(marks)
     return found
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from constraintlab.course.check import Result, checker, compare
 
 
@@ -56,3 +59,72 @@ def check_score_peak(answer: object) -> Result:
         return f"{where} that is too little: how many scores has one head?"
 
     return compare(answer, cases, score_peak, hint)
+
+
+def merge(m, total, acc, scores, values):
+    """One tile of an online softmax: scores [n], values [n, D] join (m, total, acc)."""
+    top = max(m, float(scores.max()))
+    weights = (scores - top).exp()
+    shrink = math.exp(m - top)
+    return top, total * shrink + float(weights.sum()), acc * shrink + weights @ values
+
+
+@checker("03.merge")
+def check_merge(answer: object) -> Result:
+    """Lab 03: tiles merged one by one give the softmax of the whole row."""
+    if not callable(answer):
+        return Result(False, "give a function, not its result")
+    import torch
+
+    g = torch.Generator().manual_seed(3)
+
+    def row(*tiles):
+        """Scores in tiles as given, each with values of its own."""
+        scores = [torch.tensor(t, dtype=torch.float64) for t in tiles]
+        return [(s, torch.randn(len(s), 4, generator=g, dtype=torch.float64)) for s in scores]
+
+    never = -math.inf
+    cases = [
+        (row([0.5, -1.0, 2.0]), "one tile: weights are exp(score − m), and acc sums them × values"),
+        (row([2.0, 1.0], [0.5, -1.0]), "a second tile, lower than the first, is not added right"),
+        (row([0.0, 1.0], [3.0, 2.0]), "the maximum rises in the second tile: what was summed under "
+                                      "the old one is too large by which factor?"),
+        (row([1.0], [5.0, 4.0], [2.0], [9.0]), "four tiles of different sizes: does every one of "
+                                               "total and acc shrink when the maximum rises?"),
+        (row([900.0, 1000.0], [1100.0]), "scores of 1000: exp overflows. What is subtracted before "
+                                         "it, and is it already the new maximum?"),
+        (row([1.0, never], [never, 0.5]), "masked scores are −∞ and must weigh nothing"),
+    ]  # fmt: skip
+    for tiles, hint in cases:
+        wrong = _wrong_merge(answer, tiles)
+        if wrong:
+            return Result(False, wrong if wrong != "differs" else hint)
+    return Result(True, f"it agrees with the softmax of the whole row on all {len(cases)} rows")
+
+
+def _wrong_merge(answer: Callable, tiles: list) -> str:
+    """What is wrong with `answer` on one row of tiles; `differs` when only the numbers are."""
+    import torch
+
+    state = (-1e30, 0.0, torch.zeros(4, dtype=torch.float64))
+    for scores, values in tiles:
+        try:
+            state = answer(*state, scores.clone(), values.clone())
+        except Exception as error:
+            return f"it raised {type(error).__name__}: {error}"
+        if state is None or state is Ellipsis:
+            return "it returns nothing yet"
+        if not (isinstance(state, tuple | list) and len(state) == 3):
+            return "return three things: the new maximum, the new sum of weights, the new acc"
+    m, total, acc = state
+    if getattr(acc, "shape", None) != (4,):
+        return "acc is one value for each of the D columns of values, whatever the tile's length"
+    whole = torch.cat([s for s, _ in tiles])
+    weights = torch.softmax(whole, 0)
+    exact = weights @ torch.cat([v for _, v in tiles])
+    right = (
+        abs(float(m) - float(whole.max())) < 1e-9
+        and abs(float(total) - float((whole - whole.max()).exp().sum())) < 1e-6
+        and bool(((acc / total - exact).abs() < 1e-6).all())
+    )
+    return "" if right else "differs"

@@ -1,11 +1,42 @@
 """Checkers: never an empty, constant or known-wrong answer; always a sentence to act on."""
 
+import math
+
 import pytest
 
 from constraintlab.course import exercises
 from constraintlab.course.check import check, compare, names
 
-RIGHT = {"00.binding_side": exercises.binding_side, "01.score_peak": exercises.score_peak}
+RIGHT = {
+    "00.binding_side": exercises.binding_side,
+    "01.score_peak": exercises.score_peak,
+    "03.merge": exercises.merge,
+}
+
+
+def no_maximum(m, total, acc, scores, values):
+    """The naive softmax: sums what exp gives, without a maximum."""
+    w = scores.exp()
+    return max(m, float(scores.max())), total + float(w.sum()), acc + w @ values
+
+
+def own_maximum(m, total, acc, scores, values):
+    """Each tile under its own maximum, added as they are."""
+    w = (scores - scores.max()).exp()
+    return max(m, float(scores.max())), total + float(w.sum()), acc + w @ values
+
+
+def only_total(m, total, acc, scores, values):
+    """Shrinks the sum and forgets the values."""
+    top = max(m, float(scores.max()))
+    w = (scores - top).exp()
+    return top, total * math.exp(m - top) + float(w.sum()), acc + w @ values
+
+
+def averaged(m, total, acc, scores, values):
+    """Averages the tiles' own softmaxes."""
+    return max(m, float(scores.max())), total + 1, acc + scores.softmax(0) @ values
+
 
 WRONG = {
     "00.binding_side": {
@@ -25,6 +56,16 @@ WRONG = {
         "three matrices": lambda s, h, i: 3 * h * s * s * i,
         "values, not bytes": lambda s, h, i: 2 * h * s * s,
         "text": lambda s, h, i: str(2 * h * s * s * i),
+    },
+    "03.merge": {
+        "empty": lambda m, t, a, s, v: None,
+        "the state as it was": lambda m, t, a, s, v: (m, t, a),
+        "no maximum": no_maximum,
+        "own maximum": own_maximum,
+        "only the sum shrinks": only_total,
+        "averaged": averaged,
+        "two things": lambda m, t, a, s, v: (m, t),
+        "weights for acc": lambda m, t, a, s, v: (float(s.max()), 1.0, s.softmax(0)),
     },
 }
 

@@ -1,0 +1,82 @@
+"""Lab 03's measurements: what is held equal, what must shrink, what the sliders keep."""
+
+import pytest
+import torch
+
+from constraintlab.attention import flash, naive
+from constraintlab.attention.rung import Shape
+from constraintlab.course import gaps, ladder
+from constraintlab.course.layer import Layer, few_kernels, many_kernels
+from constraintlab.course.tiles import TileSlider
+
+
+def nothing():
+    """A CPU has finished when a call returns."""
+
+
+def test_models_of_other_widths_have_the_same_bytes():
+    thin, wide = (gaps.Model.of(w, 16 * 2**20) for w in (64, 256))
+    assert thin.nbytes == pytest.approx(wide.nbytes, rel=0.1)
+    assert len(thin.layers) > 10 * len(wide.layers)
+
+
+def test_fewer_kernels_decode_the_same_token():
+    model = gaps.Model.of(128, 2**20)
+    assert torch.allclose(model.stepper(few_kernels)(), model.stepper(many_kernels)(), atol=1e-4)
+    assert torch.equal(model.stepper()(), model.stepper()())  # a step leaves the cache as it was
+
+
+def test_a_split_adds_up_and_counts_every_layer():
+    models = [gaps.Model.of(w, 2**20) for w in (128, 256)]
+    found, each = gaps.race_splits(models, nothing, rounds=3)
+    for split in found:
+        assert split.between == pytest.approx(each * len(split.model.layers))
+        assert 0 < split.share <= 1
+    assert "layers × width" in str(gaps.splits_table(found, each))
+
+
+def test_a_share_is_never_above_one():
+    model = gaps.Model.of(128, 0)
+    assert gaps.Split(model, 1.0, 2.0).share == 1.0
+    assert gaps.Prefill("naive", 1.0, 1.5).share == 1.0
+
+
+def test_fewer_kernels_are_predicted_from_what_they_save_when_there_is_nothing_to_do():
+    predicted, measured = gaps.race_fewer_kernels(gaps.Model.of(128, 2**20), nothing, rounds=3)
+    assert predicted > 0 and measured.low <= measured.value <= measured.high
+
+
+def test_prefill_times_the_layer_with_each_rung_and_the_rung_alone():
+    rungs = {"textbook": naive.attend, "flash": flash.attend}
+    found, seen = gaps.race_prefill(Layer.random(64), 32, rungs, nothing, rounds=3)
+    assert [p.rung for p in found] == list(rungs) and "flash, fewer kernels" in seen.seconds
+    assert all(0 < p.share <= 1 for p in found)
+
+
+def test_lengths_say_how_many_queries_fit():
+    found = ladder.race_lengths(Shape.square(64, heads=1), (64, 128), nothing)
+    assert [x.tokens for x in found] == [64, 128]
+    assert min(x.fused + x.own + x.flash for x in found) > 0
+    assert "queries on chip" in str(ladder.lengths_table(found, "sdpa"))
+
+
+def test_a_tile_that_crosses_the_diagonal_computes_scores_in_vain():
+    fine, coarse = ladder.try_tiles(Shape.square(256, heads=1, dim=8), [(16, 64), (256, 64)])
+    assert 0.05 < fine.vain < 0.07 and coarse.vain == pytest.approx(1.0, abs=0.01)
+    assert fine.nbytes == 16 * 64 * 4
+
+
+def test_the_slider_measures_a_new_tile_once_and_marks_the_last_one():
+    shape = Shape.square(64, heads=1, dim=8)
+    slider = TileSlider(shape, ladder.try_tiles(shape, [(16, 16)]))
+    first = slider.measure(32, 16)
+    assert slider.measure(32, 16) is first and len(slider.tried) == 2
+    assert slider.html().count("◀") == 1 and "32 × 16 ◀" in slider.html()
+
+
+def test_moving_a_slider_adds_a_row():
+    shape = Shape.square(64, heads=1, dim=8)
+    slider = TileSlider(shape, [])
+    row, shown = slider.widget().children
+    row.children[0].value = 32
+    assert "32 × 256" in shown.value
