@@ -9,6 +9,9 @@ import typer
 from constraintlab.bench.cli import app as bench
 
 app = typer.Typer(no_args_is_help=True)
+ARCH = typer.Option(
+    ["sm_80", "sm_90", "sm_100"], help="Compile for this GPU; may be given more than once."
+)
 app.add_typer(bench, name="bench")
 
 
@@ -29,6 +32,29 @@ def doctor(
     from constraintlab.course import doctor as course
 
     raise typer.Exit(course.main(as_json=json, measure=probe))
+
+
+@app.command()
+def xray(
+    rung: str = typer.Argument(help="fused, flash, paged-decode or paged-prefill."),
+    arch: list[str] = ARCH,
+    dtype: str = typer.Option("float16", help="float16, bfloat16 or float32."),
+    dim: int = typer.Option(64, min=1, help="Values of one head."),
+    queries: int | None = typer.Option(None, help="Queries of a tile."),
+    keys: int | None = typer.Option(None, help="Keys of a tile; of the prompt for fused."),
+    warps: int | None = typer.Option(None, help="Warps of a program."),
+    stages: int | None = typer.Option(None, help="Stages of the loop's pipeline."),
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+) -> None:
+    """What a compiler makes of a rung's Triton kernel, on a machine without a GPU."""
+    from constraintlab.attention.xray import XrayError, command
+
+    tile = {"queries": queries, "keys": keys, "warps": warps, "stages": stages}
+    try:
+        command.main(rung, arch, dtype, dim, tile, json)
+    except XrayError as error:
+        typer.echo(f"xray: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

@@ -1,0 +1,254 @@
+"""Paged decode on a CPU: each sequence's keys and values are read where they lie, once.
+
+A sequence is cut into pieces; whichever thread is free takes the next (flash-decoding, Dao et
+al. 2023). A piece goes through its keys in tiles: scores of all heads for each token, softmax
+rescaled as tiles come (Milakov and Gimelshein 2018), then the weighted values. Token by token,
+all KV heads of a slot lie side by side, so memory is read in order; and every query head of a
+group uses a row while it is in the cache. The last thread to end a piece of a sequence merges
+them.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from numba import njit, prange
+
+from constraintlab.attention import simd
+from constraintlab.attention.compiled import Compiled, compiled
+from constraintlab.attention.simd import FAST, exp2, fetch_add, prefetch_row, row
+
+TILE = 64
+"""Tokens between two looks at the running maximum."""
+
+AHEAD = 6
+"""Tokens by which rows are asked for early: blocks lie anywhere, so no hardware can guess."""
+
+LEAST = 256
+"""Tokens of a piece, at least: what a piece costs besides its tokens is then under 2%."""
+
+PER_WORKER = 16
+"""Pieces a thread, so that the last one to finish is late by a sixteenth of its share."""
+
+
+def attend_paged(
+    q: torch.Tensor,
+    k_pool: torch.Tensor,
+    v_pool: torch.Tensor,
+    block_table: torch.Tensor,
+    seq_lens: torch.Tensor,
+    *,
+    scale: float | None = None,
+    window: int | None = None,
+) -> torch.Tensor:
+    """As `paged.attend_paged`, of which this is one backend; inputs are checked there."""
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    out = torch.zeros(q.shape)
+    if not k_pool.numel() or not out.numel():
+        return out.to(q.dtype)
+    scaled = q.detach().float().mul(scale * math.log2(math.e)).contiguous()
+    kernel(q.shape[-1])(
+        scaled.numpy(),
+        flat(k_pool),
+        flat(v_pool),
+        k_pool.stride()[:3],
+        v_pool.stride()[:3],
+        k_pool.shape[1],
+        k_pool.shape[2],
+        block_table.to(torch.int32).contiguous().numpy(),
+        seq_lens.to(torch.int32).contiguous().numpy(),
+        window or 0,
+        out.numpy(),
+    )
+    return out.to(q.dtype)
+
+
+def flat(pool: torch.Tensor) -> np.ndarray:
+    """Everything from a pool's first element to its last in one dimension, without a copy.
+
+    The kernels add up offsets themselves: a pool may be one layer of a larger tensor.
+    """
+    extent = 1 + sum((n - 1) * s for n, s in zip(pool.shape, pool.stride(), strict=True))
+    line = pool.detach().as_strided((extent,), (1,))
+    bits = {torch.bfloat16: torch.uint16, torch.float16: torch.int16}.get(pool.dtype)
+    return (line if bits is None else line.view(bits)).numpy()
+
+
+@cache
+def kernel(dim: int) -> Compiled:
+    """The decode kernel for heads of `dim`: a constant, so that loops over it are unrolled."""
+
+    def decode(
+        threads, q, keys, values, k_steps, v_steps, block, kv_heads, table, lens, window, out
+    ):
+        pieces, left = _pieces(lens, window, threads)
+        parts = np.empty((pieces.shape[0], q.shape[1], dim), np.float32)
+        peaks = np.empty((pieces.shape[0], 2, q.shape[1]), np.float32)
+        taken = np.zeros(1, np.int64)
+        for _ in prange(threads):
+            _work(
+                dim, q, keys, values, k_steps, v_steps, block, kv_heads, table,
+                pieces, left, taken, parts, peaks, out,
+            )  # fmt: skip
+
+    return compiled(decode, __file__, simd.__file__)
+
+
+@njit
+def _pieces(lens, window, threads):
+    """([n, 4]: sequence, first key, end, its first piece; pieces not yet done per sequence)."""
+    first = np.zeros(lens.size, np.int64)
+    total = 0
+    for b in range(lens.size):
+        first[b] = max(0, lens[b] - window) if window else 0
+        total += lens[b] - first[b]
+    most = max(LEAST, -(-total // (threads * PER_WORKER)))
+    left = np.zeros(lens.size, np.int64)
+    for b in range(lens.size):
+        left[b] = -(-(lens[b] - first[b]) // most)
+    pieces = np.empty((left.sum(), 4), np.int64)
+    n = 0
+    for b in range(lens.size):
+        for i in range(left[b]):
+            pieces[n, 0], pieces[n, 3] = b, n - i
+            pieces[n, 1] = first[b] + i * most
+            pieces[n, 2] = min(lens[b], pieces[n, 1] + most)
+            n += 1
+    return pieces, left
+
+
+@njit(forceinline=True, error_model="numpy")
+def _work(
+    dim, q, keys, values, k_steps, v_steps, block, kv_heads, table,
+    pieces, left, taken, parts, peaks, out,
+):  # fmt: skip
+    """Take pieces until none is left."""
+    group = q.shape[1] // kv_heads
+    scores = np.empty((q.shape[1], TILE), np.float32)
+    k_at, v_at = np.empty(TILE + AHEAD, np.int64), np.empty(TILE + AHEAD, np.int64)
+    rows = np.empty((4, dim), np.float32)
+    while True:
+        i = fetch_add(taken, 0, 1)
+        if i >= pieces.shape[0]:
+            break
+        b, at, end, head = pieces[i]
+        part, peak, weight = parts[i], peaks[i, 0], peaks[i, 1]
+        part[:], peak[:], weight[:] = 0, -np.inf, 0
+        while at < end:
+            n = min(TILE, end - at)
+            near = min(TILE + AHEAD, end - at)
+            _places(table[b], at, at + near, block, k_steps, k_at)
+            _places(table[b], at, at + near, block, v_steps, v_at)
+            _scores(dim, q[b], keys, k_at, n, near, k_steps[2], group, kv_heads, rows, scores)
+            _softmax(dim, scores, n, peak, weight, part)
+            _weigh(dim, scores, values, v_at, n, near, v_steps[2], group, kv_heads, rows, part)
+            at += n
+        if fetch_add(left, b, -1) == 1:
+            _merge(dim, parts, peaks, head, pieces, out[b])
+
+
+@njit(forceinline=True, error_model="numpy")
+def _places(blocks, start, end, block, steps, places):
+    """Where each token's slot begins: one division a block, not one a token."""
+    b = start // block
+    slot, i = start - b * block, 0
+    while start < end:
+        base = blocks[b] * steps[0]
+        n = min(block - slot, end - start)
+        for j in range(n):
+            places[i + j] = base + (slot + j) * steps[1]
+        i, start, slot, b = i + n, start + n, 0, b + 1
+
+
+@njit(forceinline=True)
+def _fetch(dim, pool, place, head_step, kv_heads):
+    for h in range(kv_heads):
+        prefetch_row(pool, place + h * head_step, dim)
+
+
+@njit(forceinline=True, fastmath=FAST)
+def _scores(dim, q, keys, places, n, near, head_step, group, kv_heads, rows, scores):
+    for t in range(n):
+        if t + AHEAD < near:
+            _fetch(dim, keys, places[t + AHEAD], head_step, kv_heads)
+        for h in range(kv_heads):
+            key = row(keys, places[t] + h * head_step, dim, rows[0])
+            for g in range(h * group, (h + 1) * group):
+                query = q[g]  # a slice before the loop: indexing that may wrap is not vectorised
+                dot = np.float32(0)
+                for d in range(dim):
+                    dot += query[d] * key[d]
+                scores[g, t] = dot
+
+
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
+def _softmax(dim, scores, n, peak, weight, part):
+    """Scores become weights against the maximum so far; what was summed before is rescaled."""
+    for h in range(scores.shape[0]):
+        mine = scores[h, :n]
+        top = peak[h]
+        for t in range(n):
+            top = max(top, mine[t])
+        if top > peak[h]:
+            shrink = exp2(peak[h] - top)
+            peak[h] = top
+            weight[h] *= shrink
+            sums = part[h]
+            for d in range(dim):
+                sums[d] *= shrink
+        total = np.float32(0)
+        for t in range(n):
+            mine[t] = exp2(mine[t] - top)
+            total += mine[t]
+        weight[h] += total
+
+
+@njit(forceinline=True, fastmath=FAST)
+def _weigh(dim, weights, values, places, n, near, head_step, group, kv_heads, rows, part):
+    """Four tokens at a time: their sum goes through the cache once instead of four times."""
+    t = 0
+    while t + 4 <= n:
+        for i in range(t + AHEAD, min(t + AHEAD + 4, near)):
+            _fetch(dim, values, places[i], head_step, kv_heads)
+        for h in range(kv_heads):
+            v0 = row(values, places[t] + h * head_step, dim, rows[0])
+            v1 = row(values, places[t + 1] + h * head_step, dim, rows[1])
+            v2 = row(values, places[t + 2] + h * head_step, dim, rows[2])
+            v3 = row(values, places[t + 3] + h * head_step, dim, rows[3])
+            for g in range(h * group, (h + 1) * group):
+                sums, w = part[g], weights[g]
+                w0, w1, w2, w3 = w[t], w[t + 1], w[t + 2], w[t + 3]
+                for d in range(dim):
+                    sums[d] += w0 * v0[d] + w1 * v1[d] + w2 * v2[d] + w3 * v3[d]
+        t += 4
+    for i in range(t, n):
+        for h in range(kv_heads):
+            value = row(values, places[i] + h * head_step, dim, rows[0])
+            for g in range(h * group, (h + 1) * group):
+                sums, w0 = part[g], weights[g, i]
+                for d in range(dim):
+                    sums[d] += w0 * value[d]
+
+
+@njit(forceinline=True, fastmath=FAST, error_model="numpy")
+def _merge(dim, parts, peaks, head, pieces, out):
+    """out = Σ part·2^(peak − top) ÷ Σ weight·2^(peak − top) over a sequence's pieces."""
+    end = head
+    while end < pieces.shape[0] and pieces[end, 3] == head:
+        end += 1
+    for h in range(out.shape[0]):
+        top = peaks[head, 0, h]
+        for i in range(head + 1, end):
+            top = max(top, peaks[i, 0, h])
+        total, result = np.float32(0), out[h]
+        for i in range(head, end):
+            share = exp2(peaks[i, 0, h] - top)
+            total += share * peaks[i, 1, h]
+            sums = parts[i, h]
+            for d in range(dim):
+                result[d] += share * sums[d]
+        for d in range(dim):
+            result[d] /= total

@@ -1,0 +1,107 @@
+"""`Xray`: what the compiler made of a kernel, for one GPU, as numbers, a table or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from constraintlab.attention.target import Target
+from constraintlab.attention.xray.compile import ARCHS, XrayError, capability, compiled
+from constraintlab.attention.xray.occupancy import CHIPS, Occupancy, occupancy
+from constraintlab.attention.xray.sass import disassembled
+
+
+@dataclass(frozen=True)
+class Xray:
+    """One kernel for one arch. All of it is read from the compiled binary, none of it estimated.
+
+    registers: of a thread (255 at most). spill_bytes: a thread's stack, where registers that
+    don't fit go. shared: dynamic bytes of a program, of `shared_limit`. instructions: by kind,
+    as they stand in the code (a loop's body once). `fits` is False, with a reason, for a
+    kernel that compiles but that no launch could run.
+    """
+
+    arch: str
+    registers: int
+    spill_bytes: int
+    shared: int
+    shared_limit: int
+    warps: int
+    occupancy: Occupancy
+    matrix: str
+    instructions: Mapping[str, int]
+    total: int
+    sass: str = field(repr=False)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fits(self) -> bool:
+        return self.shared <= self.shared_limit
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be launched, or nothing."""
+        over = f"{self.shared / 1024:.0f} of {self.shared_limit / 1024:.0f} KiB of shared memory"
+        return "" if self.fits else f"asks for {over}"
+
+    def as_dict(self) -> dict:
+        """Plain data for JSON, without the code itself."""
+        o = self.occupancy
+        return {
+            "arch": self.arch, "registers": self.registers, "spill_bytes": self.spill_bytes,
+            "spill_stores": self.instructions["spill store"],
+            "spill_loads": self.instructions["spill load"],
+            "shared_bytes": self.shared, "shared_limit_bytes": self.shared_limit,
+            "warps": self.warps, "fits": self.fits, "reason": self.reason,
+            "occupancy": {"programs": o.blocks, "warps": o.warps, "share": o.share,
+                          "limited_by": o.limited_by},
+            "matrix": self.matrix, "instructions": dict(self.instructions), "total": self.total,
+            "notes": dict(self.notes),
+        }  # fmt: skip
+
+
+def xray(target: Target, arch: str) -> Xray:
+    """Compile `target` for `arch` and read the machine code. XrayError says why it can't."""
+    chip = CHIPS.get(capability(arch))
+    if chip is None:
+        known = ", ".join(f"sm_{cc}" for cc in CHIPS)
+        raise XrayError(f"the limits of {arch} are not known here: use one of {known}")
+    binary = compiled(target, arch)
+    code = disassembled(binary.cubin)
+    return Xray(
+        arch=arch,
+        registers=code.registers,
+        spill_bytes=code.stack,
+        shared=binary.shared,
+        shared_limit=chip.shared_per_block,
+        warps=binary.warps,
+        occupancy=occupancy(chip, code.registers, binary.shared, binary.warps),
+        matrix=code.matrix,
+        instructions=code.counts,
+        total=code.total,
+        sass=code.text,
+        notes=target.notes,
+    )
+
+
+def sweep(
+    make: Callable[[int], Target], values: Iterable[int], archs: Sequence[str] = ARCHS
+) -> list[tuple[int, Xray]]:
+    """[(value, x-ray)] of `make(value)` for each value and arch."""
+    return [(n, xray(make(n), arch)) for n in values for arch in archs]
+
+
+HEADINGS = (
+    "arch", "registers", "spilled", "shared memory", "fits", "occupancy", "limited by",
+    "matrix instructions", "exp2", "async copies",
+)  # fmt: skip
+
+
+def row(x: Xray) -> tuple[str, ...]:
+    """One x-ray under `HEADINGS`."""
+    o, n = x.occupancy, x.instructions
+    return (
+        x.arch, str(x.registers), f"{x.spill_bytes} B" if x.spill_bytes else "none",
+        f"{x.shared / 1024:.0f} of {x.shared_limit / 1024:.0f} KiB", "yes" if x.fits else "no",
+        f"{o.share:.0%}", o.limited_by, x.matrix, str(n["exp2"]), str(n["async copy"]),
+    )  # fmt: skip

@@ -1,0 +1,222 @@
+"""The x-ray: parsers on listings, occupancy by hand, real kernels compiled without a GPU."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from constraintlab.attention.xray import XrayError, sass, sweep, target_of, xray
+from constraintlab.attention.xray.compile import ARCHS, capability, cause
+from constraintlab.attention.xray.occupancy import CHIPS, occupancy
+
+needs_triton = pytest.mark.skipif(
+    sys.platform != "linux", reason="there is no Triton for this system"
+)
+
+USAGE = """Resource usage:
+ Common:
+  GLOBAL:11 CONSTANT[4]:8
+ Function flash_kernel:
+  REG:127 STACK:16 SHARED:1024 LOCAL:0 CONSTANT[0]:640 TEXTURE:0 SURFACE:0 SAMPLER:0
+"""
+LISTING = """
+\tcode for sm_90a
+\t\tFunction : flash_kernel
+        /*0000*/                   LDC R1, c[0x0][0x28] ;     /* 0x00000a00ff017b82 */
+                                                              /* 0x000e620000000800 */
+        /*0010*/               @P0 BRA 0x280 ;                /* 0x0000000000007919 */
+        /*0020*/              @!UP1 LDGSTS.E.BYPASS.128 [R3], desc[UR4][R2.64] ; /* 0x0 */
+        /*0030*/                   HGMMA.64x64x16.F32 R24, gdesc[UR8] ;  /* 0x0 */
+        /*0040*/                   HMMA.16816.F32 R4, R8, R16, RZ ;      /* 0x0 */
+        /*0050*/                   MUFU.EX2 R5, R6 ;          /* 0x0 */
+        /*0060*/                   MUFU.RCP R5, R6 ;          /* 0x0 */
+        /*0070*/                   STL.64 [R1+0x8], R6 ;      /* 0x0 */
+        /*0080*/                   LDL R6, [R1+0x8] ;         /* 0x0 */
+        /*0090*/                   LDSM.16.M88.4 R8, [R9] ;   /* 0x0 */
+        /*10a0*/                   EXIT ;                     /* 0x0 */
+"""
+
+
+def test_a_listing_is_read_instruction_by_instruction():
+    code = sass.parsed(USAGE, LISTING)
+    assert (code.registers, code.stack, code.total) == (127, 16, 11)
+    assert code.counts == {
+        "matrix": 2, "exp2": 1, "async copy": 1, "global load": 0, "global store": 0,
+        "shared load": 1, "shared store": 0, "spill load": 1, "spill store": 1, "barrier": 0,
+    }  # fmt: skip
+    assert code.matrix == "HGMMA 1, HMMA 1"
+    assert "0x000e620000000800" not in code.text and "HMMA.16816.F32 R4" in code.text
+
+
+@pytest.mark.parametrize(("usage", "listing"), [("", LISTING), (USAGE, ""), ("nonsense", "x")])
+def test_a_listing_without_a_kernel_is_refused(usage, listing):
+    with pytest.raises(XrayError, match="no kernel in it"):
+        sass.parsed(usage, listing)
+
+
+@pytest.mark.parametrize(
+    ("cc", "registers", "shared", "warps", "blocks", "limit"),
+    [
+        # A100, 64 registers · 256 threads: a warp takes 2048, 32 warps fit, 4 programs of 8
+        (80, 64, 0, 8, 4, "registers"),
+        # 32 registers · 128 threads: 64 warps fit, the chip's own limit
+        (80, 32, 0, 4, 16, "registers"),
+        (80, 16, 0, 1, 32, "programs"),
+        (80, 16, 0, 8, 8, "warps"),
+        # 100 KiB and the reserved one: one of 164 KiB, two of 228 KiB
+        (80, 32, 100 * 1024, 4, 1, "shared memory"),
+        (90, 32, 100 * 1024, 4, 2, "shared memory"),
+        (90, 255, 0, 8, 1, "registers"),
+        (90, 32, 228 * 1024, 4, 0, "shared memory"),
+    ],
+)
+def test_occupancy_by_hand(cc, registers, shared, warps, blocks, limit):
+    found = occupancy(CHIPS[cc], registers, shared, warps)
+    assert (found.blocks, found.limited_by) == (blocks, limit)
+    assert found.share == blocks * warps / CHIPS[cc].warps
+
+
+@needs_triton
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("rung", ["fused", "flash"])
+def test_a_rung_is_x_rayed_for_a_gpu_that_is_not_here(rung, arch):
+    x = xray(target_of(rung), arch)
+    assert 32 < x.registers <= 255 and x.spill_bytes == 0 and x.fits
+    assert x.instructions["matrix"] > 0 and x.instructions["exp2"] > 0
+    assert 0 < x.occupancy.share <= 1 and x.total > 500
+    json.dumps(x.as_dict())
+
+
+@needs_triton
+def test_each_gpu_has_matrix_instructions_of_its_own():
+    names = {arch: xray(target_of("flash"), arch).matrix for arch in ARCHS}
+    assert "HMMA" in names["sm_80"] and "HGMMA" in names["sm_90"] and "UTCHMMA" in names["sm_100"]
+
+
+@needs_triton
+def test_whole_rows_outgrow_the_chip_and_that_is_a_finding():
+    found = sweep(lambda keys: target_of("fused", keys=keys), (512, 1024, 2048), ("sm_90",))
+    small, edge, beyond = (x for _, x in found)
+    assert small.registers < edge.registers and small.shared * 2 == edge.shared
+    assert edge.fits and not beyond.fits and beyond.spill_bytes > 0
+    assert beyond.instructions["spill store"] > 0 and beyond.occupancy.blocks == 0
+    assert "320 of 227 KiB" in beyond.reason
+    assert xray(target_of("flash"), "sm_90").fits
+
+
+@pytest.mark.parametrize("arch", ["sm90", "sm_70", "90", "h100"])
+def test_an_unknown_arch_names_the_known_ones(arch):
+    with pytest.raises(XrayError, match="sm_80, sm_90, sm_100"):
+        capability(arch)
+
+
+@needs_triton
+@pytest.mark.parametrize(
+    ("rung", "options", "says"),
+    [
+        ("fusd", {}, "use one of fused"),
+        ("fused", {"dtype": "int8"}, "use one of float16"),
+        ("fused", {"stages": 2}, "no option stages"),
+        ("fused", {"keys": 1000}, "powers of two"),
+        ("flash", {"queries": 8}, "16 or more"),
+        ("flash", {"warps": 64}, "32 at most"),
+        ("flash", {"dim": 512}, "dim 512"),
+        ("flash", {"keys": 0}, "powers of two"),
+    ],
+)
+def test_a_target_that_cannot_be_says_what_can(rung, options, says):
+    with pytest.raises(XrayError, match=says):
+        target_of(rung, **options)
+
+
+def test_the_reason_is_what_ptxas_said_and_not_what_triton_wrapped_it_in():
+    inner = ValueError("Repro command: /x\nptxas fatal   : (C7602) Insufficient registers\nmore")
+    outer = RuntimeError("Internal Triton error")
+    outer.__cause__ = inner
+    assert cause(outer) == "ValueError: ptxas fatal   : (C7602) Insufficient registers"
+
+
+def test_a_missing_tool_is_named(monkeypatch):
+    monkeypatch.setattr(sass, "tool", lambda name: "/no/such/cuobjdump")
+    with pytest.raises(XrayError, match="cuobjdump can't run here"):
+        sass.disassembled(b"")
+
+
+@needs_triton
+def test_a_file_that_is_no_cubin_is_refused():
+    with pytest.raises(XrayError, match=r"cuobjdump|no kernel"):
+        sass.disassembled(b"nothing")
+
+
+@needs_triton
+def test_an_edited_kernel_shows_the_change():
+    """A kernel in a notebook cell, run again after an edit under the same name."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    cell = """
+import triton
+import triton.language as tl
+from constraintlab.attention.target import Target
+from constraintlab.attention.xray import xray
+
+@triton.jit
+def mine(x_ptr, N: tl.constexpr):
+    at = tl.arange(0, N)
+    x = tl.load(x_ptr + at)
+    tl.store(x_ptr + at, EDIT)
+
+seen = xray(Target(mine, {"x_ptr": "*fp32"}, {"N": 1024}), "sm_90")
+"""
+    shell = InteractiveShell()
+    counts = []
+    for edit in ("x + 1", "tl.exp2(x)"):
+        assert shell.run_cell(cell.replace("EDIT", edit)).success
+        counts.append(shell.user_ns["seen"].instructions["exp2"])
+    assert counts[0] == 0 and counts[1] > 0
+
+
+@pytest.fixture
+def cli(monkeypatch, tmp_path):
+    from constraintlab.cli import app
+
+    monkeypatch.setenv("CONSTRAINTLAB_HOME", str(tmp_path))
+    return lambda *words: CliRunner().invoke(app, ["xray", *words])
+
+
+@needs_triton
+def test_the_command_prints_json_alone_and_says_where_the_code_is(cli):
+    done = cli("flash", "--arch", "sm_80", "--arch", "sm_90", "--json")
+    whole = json.loads(done.stdout)
+    assert done.exit_code == 0 and [a["arch"] for a in whole["archs"]] == ["sm_80", "sm_90"]
+    first = whole["archs"][0]
+    assert {"registers", "spill_bytes", "shared_bytes", "occupancy", "matrix"} <= first.keys()
+    with open(first["where"]) as file:
+        assert "HMMA" in file.read()
+
+
+@needs_triton
+def test_the_table_says_what_can_not_be_launched(cli):
+    said = cli("fused", "--arch", "sm_90", "--keys", "2048").stdout
+    assert "no launch could run it, it asks for 320 of 227 KiB" in said and "registers" in said
+
+
+@pytest.mark.parametrize(
+    "words", [("fusd",), ("flash", "--arch", "sm_1"), ("flash", "--keys", "7")]
+)
+def test_a_wrong_word_ends_in_one_line(cli, words):
+    done = cli(*words)
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr.startswith("xray: ") and "Traceback" not in done.stderr
+
+
+@needs_triton
+def test_under_the_interpreter_it_says_so():
+    code = "from constraintlab.attention.xray import *; xray(target_of('flash'), 'sm_90')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, env={**os.environ, "TRITON_INTERPRET": "1"},
+    )  # fmt: skip
+    assert "without TRITON_INTERPRET" in done.stderr
