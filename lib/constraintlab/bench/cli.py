@@ -31,6 +31,18 @@ def attention(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def paged(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+) -> None:
+    """A decode step through block tables against gathered and contiguous keys and values."""
+    from constraintlab.bench import paged as bench
+
+    report = bench.run(rounds=51 if full else 15, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""
