@@ -61,6 +61,44 @@ def check_score_peak(answer: object) -> Result:
     return compare(answer, cases, score_peak, hint)
 
 
+def queries_for(keys: int) -> int:
+    """Most queries of a fused tile that an A100 holds without spilling, at 8 warps, fp16, D 64."""
+    return {64: 128, 256: 32, 1024: 16}[keys]
+
+
+@checker("02.tile")
+def check_tile(answer: object) -> Result:
+    """Lab 02: tiles of the fused kernel as tall as registers and shared memory allow."""
+    if not callable(answer):
+        return Result(False, "give a function, not its result")
+    from constraintlab.attention.xray import XrayError, target_of, xray
+
+    for keys in (64, 256, 1024):
+        try:
+            queries = answer(keys)
+        except Exception as error:
+            return Result(False, f"it raised {type(error).__name__}: {error}")
+        if queries is None or queries is Ellipsis:
+            return Result(False, "it returns nothing yet")
+        if queries not in (16, 32, 64, 128) or isinstance(queries, bool):
+            return Result(False, f"for {keys} keys you say {queries!r}: give 16, 32, 64 or 128")
+        try:
+            seen = xray(target_of("fused", keys=keys, queries=queries, warps=8), "sm_80")
+            taller = queries < 128 and xray(
+                target_of("fused", keys=keys, queries=2 * queries, warps=8), "sm_80"
+            )
+        except XrayError as error:
+            return Result(False, f"this exercise can't be checked here: {error}")
+        if not seen.fits:
+            return Result(False, f"{queries} × {keys} keys {seen.reason}")
+        if seen.spill_bytes:
+            spilled = f"{seen.spill_bytes} bytes a thread"
+            return Result(False, f"{queries} × {keys} keys spill {spilled} to memory: too tall")
+        if taller and taller.fits and not taller.spill_bytes:
+            return Result(False, f"for {keys} keys there is room for more than {queries} queries")
+    return Result(True, "every tile is as tall as the chip allows, and none spills")
+
+
 def merge(m, total, acc, scores, values):
     """One tile of an online softmax: scores [n], values [n, D] join (m, total, acc)."""
     top = max(m, float(scores.max()))

@@ -10,6 +10,7 @@ from constraintlab.course.check import check, compare, names
 RIGHT = {
     "00.binding_side": exercises.binding_side,
     "01.score_peak": exercises.score_peak,
+    "02.tile": exercises.queries_for,
     "03.merge": exercises.merge,
 }
 
@@ -56,6 +57,15 @@ WRONG = {
         "three matrices": lambda s, h, i: 3 * h * s * s * i,
         "values, not bytes": lambda s, h, i: 2 * h * s * s,
         "text": lambda s, h, i: str(2 * h * s * s * i),
+    },
+    "02.tile": {
+        "empty": lambda keys: None,
+        "always the least": lambda keys: 16,
+        "always the most": lambda keys: 128,
+        "one step too tall": lambda keys: {64: 128, 256: 64, 1024: 16}[keys],
+        "grows with the row": lambda keys: {64: 16, 256: 32, 1024: 128}[keys],
+        "no power of two": lambda keys: 100,
+        "true": lambda keys: True,
     },
     "03.merge": {
         "empty": lambda m, t, a, s, v: None,

@@ -1,0 +1,93 @@
+"""What a longer row costs on chip: shared memory and spilled registers, by GPU, with the limits.
+
+Neutral tones and dashes: the resource colours mean a stack's resources and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constraintlab.panel.charts.theme import config
+from constraintlab.panel.palette import THEMES
+
+DASHES = ([1, 0], [6, 3], [2, 3], [8, 3, 2, 3])
+"""One a GPU."""
+
+
+def title(rows: Sequence[dict]) -> str:
+    """The finding: the longest row that every GPU holds without spilling, and what ends it."""
+    by: dict[int, list[dict]] = {}
+    for row in rows:
+        by.setdefault(row["keys"], []).append(row)
+    good = [k for k, found in by.items() if all(r["fits"] and not r["spilled"] for r in found)]
+    beyond = sorted(k for k in by if k > max(good, default=0))
+    if not beyond:
+        return f"Rows of {max(good)} keys still fit on every chip"
+    what = []
+    if any(not r["fits"] for r in by[beyond[0]]):
+        what.append("shared memory runs out")
+    if any(r["spilled"] for r in by[beyond[0]]):
+        what.append("registers spill")
+    first = f"Up to {max(good)} keys fit on chip" if good else "No row fits on chip"
+    return f"{first}; at {beyond[0]} {' and '.join(what)}"
+
+
+def labels(rows: Sequence[dict], field: str, near: float) -> list[dict]:
+    """Names of GPUs at the end of their lines; those within `near` of each other share one."""
+    last = max(r["keys"] for r in rows)
+    made: list[dict] = []
+    for r in sorted((r for r in rows if r["keys"] == last), key=lambda r: r[field]):
+        if made and r[field] - made[-1]["at"] <= near:
+            made[-1]["names"].append(r["arch"])
+        else:
+            made.append({"keys": last, "at": r[field], "names": [r["arch"]]})
+    return [m | {"names": ", ".join(dict.fromkeys(m["names"]))} for m in made]
+
+
+def spec(rows: Sequence[dict], theme: str) -> dict:
+    """A Vega-Lite spec. rows: `{arch, keys, kib, limit_kib, spilled (bytes a thread), fits}`."""
+    import altair as alt
+
+    c, archs = THEMES[theme], list(dict.fromkeys(r["arch"] for r in rows))
+    ticks = alt.Axis(values=sorted({r["keys"] for r in rows}), format="d", grid=False)
+    x = alt.X(
+        "keys:Q", title="keys in a row", scale=alt.Scale(type="log", base=2, nice=False), axis=ticks
+    )
+    dash = alt.StrokeDash(
+        "arch:N", legend=None, scale=alt.Scale(domain=archs, range=list(DASHES[: len(archs)]))
+    )
+    base = alt.Chart(alt.InlineData(values=list(rows)))
+
+    def y(field):
+        return alt.Y(f"{field}:Q", title=None, axis=alt.Axis(domain=False, ticks=False))
+
+    def line(field):
+        point = alt.OverlayMarkDef(fill=c["text"], size=35)
+        mark = base.mark_line(point=point, stroke=c["text"], strokeWidth=2)
+        return mark.encode(x=x, y=y(field), strokeDash=dash)
+
+    def names(field, near, **at):
+        data = alt.InlineData(values=labels(rows, field, near))
+        text = alt.Chart(data).mark_text(fontSize=11, color=c["quiet"], **at)
+        return text.encode(x=x, y=y("at"), text="names:N")
+
+    def titled(chart, text):
+        head = alt.Title(text, fontSize=12, fontWeight="normal", color=c["quiet"])
+        return chart.properties(width=300, height=190, title=head)
+
+    limits = base.mark_rule(stroke=c["quiet"], strokeWidth=1).encode(
+        y="limit_kib:Q", strokeDash=dash
+    )
+    most = max((r["spilled"] for r in rows), default=0)
+    whole = alt.hconcat(
+        titled(
+            limits + line("kib") + names("limit_kib", 1, align="right", dx=-150, dy=-8),
+            "shared memory of a program, KiB; thin: the chip's limit",
+        ),
+        titled(
+            line("spilled") + names("spilled", most * 0.06, align="left", dx=8),
+            "registers spilled to memory, bytes a thread",
+        ),
+        spacing=44,
+    ).properties(title=alt.Title(title(rows), fontSize=14, color=c["text"], anchor="start"))
+    return {**whole.to_dict(), "config": {**config(theme), "background": c["page"]}, "padding": 12}

@@ -1,0 +1,67 @@
+"""Lab 02's table, race and x-rays: what they count, and what a machine without Triton sees."""
+
+import pytest
+
+from constraintlab.attention import fused, naive
+from constraintlab.attention.rung import Shape
+from constraintlab.attention.xray import XrayError
+from constraintlab.course import fusing, xrays
+from constraintlab.course.measure import interleave
+from constraintlab.limits.capacities import Capacities
+from tests.unit.limits.cases import exactly
+
+MACHINE = Capacities(
+    {"float32": exactly(2e11), "exp": exactly(5e9)}, exactly(5e10), exactly(4e9), cores=2
+)
+
+
+def test_extra_memory_leaves_the_output_out():
+    shape = Shape.square(64, heads=2, dim=8)
+    assert fusing.extra(naive, shape) == naive.peak_bytes(shape) - 2 * 64 * 8 * 4
+    assert 0 < fusing.extra(fused, shape) < fusing.extra(naive, shape)
+
+
+def test_the_table_puts_counted_beside_seen():
+    shape = Shape.square(32, heads=1, dim=8)
+    rungs = {"textbook": naive, "fused": fused}
+    q, k, v = shape.inputs()
+    rounds = interleave({n: lambda r=r: r.attend(q, k, v) for n, r in rungs.items()}, rounds=3)
+    said = str(fusing.table(shape, rungs, rounds, {"textbook": 123, "fused": 0}))
+    assert "123 B" in said and "traffic, counted" in said
+
+
+def test_the_decoy_is_predicted_to_be_worth_nothing():
+    shape = Shape.square(512, heads=2)
+    raced = fusing.race_decoy(shape, MACHINE, lambda: None, rounds=3)
+    assert raced.predicted["k, v in 16 bits"] == pytest.approx(1.0, abs=0.02)
+    assert raced.predicted["fused"] > 1.5
+    assert raced.gain.keys() == raced.predicted.keys()
+
+
+@pytest.fixture
+def no_triton(monkeypatch):
+    def missing(*_, **__):
+        raise XrayError("the x-ray needs Triton, which is not here")
+
+    monkeypatch.setattr(xrays, "target_of", missing)
+
+
+def test_without_triton_every_x_ray_says_why(no_triton, capsys):
+    for shown in (xrays.kernel("fused"), xrays.table("fused"), xrays.chart([])):
+        assert "n/a" in str(shown)
+    assert xrays.run((64,)) == [] and "needs Triton" in capsys.readouterr().out
+    assert xrays.longest([], "sm_90") is None
+
+
+def test_the_longest_row_is_the_last_that_neither_spills_nor_overflows():
+    found = xrays.run((512, 1024, 2048), ("sm_90",))
+    if not found:
+        pytest.skip("there is no Triton for this system")
+    assert xrays.longest(found, "sm_90") == 1024
+    assert "Up to 1024 keys fit" in str(xrays.chart(found))
+
+
+def test_a_wrong_tile_is_told_in_the_notebook_too():
+    assert "powers of two" in str(xrays.table("fused", keys=100)) or "n/a" in str(
+        xrays.table("fused", keys=100)
+    )
