@@ -6,6 +6,8 @@ import base64
 from collections.abc import Callable
 from html import escape
 
+from constraintlab.panel.png import packed
+
 STYLE = (
     "<style>.cl-dark-only{display:none}"
     'body[data-jp-theme-light="false"] .cl-dark-only{display:inline}'
@@ -23,7 +25,7 @@ class Picture:
     def png(self, theme: str = "light") -> bytes:
         import vl_convert
 
-        return vl_convert.vegalite_to_png(self._spec(theme), scale=self._scale)
+        return packed(vl_convert.vegalite_to_png(self._spec(theme), scale=self._scale))
 
     def __str__(self) -> str:
         return self.text

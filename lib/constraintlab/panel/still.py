@@ -11,6 +11,7 @@ from constraintlab.panel.charts import timeline
 from constraintlab.panel.charts.theme import config
 from constraintlab.panel.palette import MARKS, THEMES
 from constraintlab.panel.parts import Series
+from constraintlab.panel.png import packed
 
 WIDTH = 960
 BESIDE = 150
@@ -132,4 +133,4 @@ def png(
     import vl_convert
 
     made = spec(view, text, series, samples, sources, theme)
-    return vl_convert.vegalite_to_png(made, scale=scale)
+    return packed(vl_convert.vegalite_to_png(made, scale=scale))

@@ -18,7 +18,8 @@ MACHINE = Capacities(
 def test_extra_memory_leaves_the_output_out():
     shape = Shape.square(64, heads=2, dim=8)
     assert fusing.extra(naive, shape) == naive.peak_bytes(shape) - 2 * 64 * 8 * 4
-    assert 0 < fusing.extra(fused, shape) < fusing.extra(naive, shape)
+    long = Shape.square(2048)
+    assert 0 < 20 * fusing.extra(fused, long) < fusing.extra(naive, long)
 
 
 def test_the_table_puts_counted_beside_seen():
