@@ -14,6 +14,8 @@ from .paged_reference import paged_reference, paged_tolerance, problem
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 BACKENDS = ("numba", "gather")
+DIMS = dict(zip(DTYPES, (64, 256, 128), strict=True))
+"""A head size a dtype, so that each kernel is compiled once: seconds, every time."""
 
 
 def agrees(out, p, **options):
@@ -35,12 +37,14 @@ heads = st.sampled_from([(1, 1), (2, 1), (4, 2), (8, 1), (6, 2)])
     window=st.sampled_from([None, 1, 4, 7]), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_decode_agrees_with_fp64(backend, dtype, lens, group, page, window, seed):
-    p = problem(lens, heads=group[0], kv_heads=group[1], page=page, dtype=dtype, seed=seed)
+    p = problem(
+        lens, heads=group[0], kv_heads=group[1], dim=DIMS[dtype], page=page, dtype=dtype, seed=seed
+    )
     assert agrees(paged.attend_paged(*p.args, window=window, backend=backend), p, window=window)
 
 
-@pytest.mark.parametrize(("dim", "dtype"), list(zip([64, 128, 256], DTYPES, strict=True)))
-def test_every_head_size_of_the_design(dim, dtype):
+@pytest.mark.parametrize(("dtype", "dim"), DIMS.items())
+def test_every_head_size_of_the_design(dtype, dim):
     p = problem([17, 3, 0], heads=2, kv_heads=1, dim=dim, dtype=dtype)
     assert agrees(paged.attend_paged(*p.args, backend="own"), p)
 
@@ -49,7 +53,7 @@ def test_every_head_size_of_the_design(dim, dtype):
 @pytest.mark.parametrize("lens", [[700], [300, 256, 257, 1]], ids=["alone", "ragged"])
 def test_pieces_of_long_sequences_are_merged(lens, dtype):
     """Longer than one piece: several threads share a sequence."""
-    p = problem(lens, heads=2, kv_heads=1, page=16, dtype=dtype)
+    p = problem(lens, heads=2, kv_heads=1, dim=DIMS[dtype], page=16, dtype=dtype)
     assert max(lens) > paged_numba.LEAST
     assert agrees(paged.attend_paged(*p.args, backend="own"), p)
 
@@ -79,7 +83,7 @@ def test_a_prompt_of_exactly_one_block_needs_one_block():
 
 
 def test_one_layer_of_a_larger_tensor_is_read_in_place():
-    p = problem([9, 5], heads=2, kv_heads=2)
+    p = problem([9, 5], heads=2, kv_heads=2, dim=64)
     layers = torch.full((2, 3, *p.k_pool.shape), torch.nan)
     layers[0, 1], layers[1, 1] = p.k_pool, p.v_pool
     k, v = layers[0, 1], layers[1, 1]
@@ -93,18 +97,18 @@ def test_one_layer_of_a_larger_tensor_is_read_in_place():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_inputs_are_left_alone_and_results_are_new(backend):
-    p = problem([9, 5])
+    p = problem([9, 5], dim=64)
     before = [t.clone() for t in p.args]
     first = paged.attend_paged(*p.args, scale=0.3, backend=backend)
     copy = first.clone()
-    paged.attend_paged(*problem([9, 5], seed=1).args, backend=backend)
+    paged.attend_paged(*problem([9, 5], dim=64, seed=1).args, backend=backend)
     assert torch.equal(first, copy) and agrees(first, p, scale=0.3)
     assert all(torch.equal(a, b, ) or bool((a.isnan() == b.isnan()).all())
                for a, b in zip(before, p.args, strict=True))  # fmt: skip
 
 
 def test_two_python_threads_may_decode_at_once():
-    problems = [problem([300, 40], seed=s, page=16) for s in range(2)]
+    problems = [problem([300, 40], dim=64, seed=s, page=16) for s in range(2)]
     alone = [paged.attend_paged(*p.args, backend="own") for p in problems]
     wrong = []
 
@@ -122,7 +126,7 @@ def test_two_python_threads_may_decode_at_once():
 
 
 def test_one_torch_thread_is_one_thread_of_ours():
-    p = problem([300, 40], page=16)
+    p = problem([300, 40], dim=64, page=16)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -192,6 +196,6 @@ def test_wrong_running_sums_are_refused_with_the_fix(starts, says):
 
 
 def test_ids_that_no_length_reaches_may_be_anything():
-    p = problem([5, 0])
+    p = problem([5, 0], dim=64)
     assert (p.table == 2**30).any()
     assert agrees(paged.attend_paged(*p.args), p)

@@ -3,10 +3,12 @@
 from constraintlab.attention import paged as rung
 from constraintlab.attention.rung import Availability
 from constraintlab.bench import paged
+from constraintlab.limits.probes import memory
 
 
 def small(monkeypatch):
     monkeypatch.setattr(paged, "BEYOND", 1)
+    monkeypatch.setattr(memory, "read_size", lambda available: 1 << 20)
     monkeypatch.setattr(paged.Case, "__init__", _small(paged.Case.__init__))
 
 
