@@ -15,7 +15,8 @@ def panel(
     """What the live panel costs a busy attention loop, and how many frames it draws."""
     from constraintlab.bench import panel as bench
 
-    report = bench.run(pairs=120 if full else 40, say=lambda line: typer.echo(line, err=True))
+    pairs = tuple(3 * n for n in bench.PAIRS) if full else bench.PAIRS
+    report = bench.run(pairs, say=lambda line: typer.echo(line, err=True))
     print(report.json()) if json else report.print()
 
 

@@ -10,9 +10,9 @@ from constraintlab.limits import cgroup
 from constraintlab.telemetry.source import FIRST, Reading
 from constraintlab.telemetry.trail import Trail
 
-PACE = 0.25
-"""Seconds between two looks at all the rest: a read of `/proc/stat` under load costs 0.2 ms of a
-core, and its rates are over half a second anyway. Reads in between repeat the last one."""
+PACE = 0.5
+"""Seconds between two looks at all the rest: beside busy cores one costs half a millisecond, and
+its rates are over half a second anyway. Reads in between repeat the last one."""
 
 SLOW = 1.0
 """Seconds between two looks at what seldom changes or is dear to read: limits, clock."""

@@ -12,7 +12,7 @@ from constraintlab.limits import cgroup
 from constraintlab.telemetry.source import FIRST, Reading
 from constraintlab.telemetry.trail import Trail
 
-PACE = 0.25
+PACE = 0.5
 """Seconds between two looks at resident memory."""
 
 

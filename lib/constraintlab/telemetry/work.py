@@ -199,10 +199,13 @@ class WorkCounter:
         """
         low = max(0.0, end - self.window - self._start) / BUCKET
         first, last = int(low), int((end - self._start) / BUCKET)
-        kept = range(max(first, self._newest - self._size + 1), last + 1)
-        total = sum([ring[b % self._size] for b in kept])
-        if kept and kept[0] == first:
-            total -= ring[first % self._size] * (low - first)
+        kept = max(first, self._newest - self._size + 1)
+        if kept > last:
+            return 0.0
+        a, b = kept % self._size, last % self._size + 1
+        total = sum(ring[a:b]) if a < b else sum(ring[a:]) + sum(ring[:b])
+        if kept == first:
+            total -= ring[a] * (low - first)
         return total
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from constraintlab.telemetry.host import HostSource, cpu_ticks
+from constraintlab.telemetry.host import PACE, HostSource, cpu_ticks
 from constraintlab.telemetry.source import FIRST
 from tests.unit.telemetry.fakes import Clock
 
@@ -83,7 +83,7 @@ def test_counters_that_stand_still_are_not_called_a_first_reading(machine):
     source = machine.source()
     for _ in range(3):
         readings = source.read()
-        machine.clock.now += 0.2
+        machine.clock.now += PACE
     assert readings["host.cpu_percent"].source == "n/a: /proc/stat did not move for our CPUs"
     assert readings["host.steal_percent"].source == readings["host.cpu_percent"].source
 
@@ -135,7 +135,7 @@ def test_no_period_over_no_period_is_no_throttling(machine):
     machine.v2(cpu_max="50000 100000\n", cpu_stat="usage_usec 0\nnr_periods 10\nnr_throttled 4\n")
     source = machine.source()
     source.read()
-    machine.clock.now += 0.3
+    machine.clock.now += PACE
     assert value(source.read(), "throttled_share") == 0.0
 
 
@@ -145,8 +145,8 @@ def test_between_two_looks_the_last_reading_is_repeated(machine):
     machine.clock.now += 0.5
     machine.ticks(cpu0=(20, 0, 30, 0), cpu1=(20, 0, 30, 0))
     assert value(source.read(), "cpu_percent") == pytest.approx(40)
-    machine.ticks(cpu0=(50, 0, 0, 0), cpu1=(50, 0, 0, 0))
-    machine.clock.now += 0.24
+    machine.ticks(cpu0=(50, 0, 30, 0), cpu1=(50, 0, 30, 0))
+    machine.clock.now += PACE - 0.01
     assert value(source.read(), "cpu_percent") == pytest.approx(40)
     machine.clock.now += 0.02
     assert value(source.read(), "cpu_percent") > 40
