@@ -17,7 +17,6 @@ from constraintlab.telemetry.process import ProcessSource
 from constraintlab.telemetry.sampler import Sampler
 from constraintlab.telemetry.work import WorkCounter
 
-
 SETTLE = 0.15
 """Seconds of work before each lap, with and without the panel alike."""
 
