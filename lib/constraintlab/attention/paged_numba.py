@@ -24,7 +24,7 @@ from constraintlab.attention.simd import FAST, exp2, fetch_add, prefetch_row, ro
 TILE = 64
 """Tokens between two looks at the running maximum."""
 
-AHEAD = 6
+AHEAD = 8
 """Tokens by which rows are asked for early: blocks lie anywhere, so no hardware can guess."""
 
 LEAST = 256
@@ -163,18 +163,12 @@ def _places(blocks, start, end, block, steps, places):
         i, start, slot, b = i + n, start + n, 0, b + 1
 
 
-@njit(forceinline=True)
-def _fetch(dim, pool, place, head_step, kv_heads):
-    for h in range(kv_heads):
-        prefetch_row(pool, place + h * head_step, dim)
-
-
 @njit(forceinline=True, fastmath=FAST)
 def _scores(dim, q, keys, places, n, near, head_step, group, kv_heads, rows, scores):
     for t in range(n):
-        if t + AHEAD < near:
-            _fetch(dim, keys, places[t + AHEAD], head_step, kv_heads)
+        later = places[min(t + AHEAD, near - 1)]
         for h in range(kv_heads):
+            prefetch_row(keys, later + h * head_step, dim)
             key = row(keys, places[t] + h * head_step, dim, rows[0])
             for g in range(h * group, (h + 1) * group):
                 query = q[g]  # a slice before the loop: indexing that may wrap is not vectorised
@@ -211,9 +205,9 @@ def _weigh(dim, weights, values, places, n, near, head_step, group, kv_heads, ro
     """Four tokens at a time: their sum goes through the cache once instead of four times."""
     t = 0
     while t + 4 <= n:
-        for i in range(t + AHEAD, min(t + AHEAD + 4, near)):
-            _fetch(dim, values, places[i], head_step, kv_heads)
         for h in range(kv_heads):
+            for i in range(t + AHEAD, t + AHEAD + 4):
+                prefetch_row(values, places[min(i, near - 1)] + h * head_step, dim)
             v0 = row(values, places[t] + h * head_step, dim, rows[0])
             v1 = row(values, places[t + 1] + h * head_step, dim, rows[1])
             v2 = row(values, places[t + 2] + h * head_step, dim, rows[2])

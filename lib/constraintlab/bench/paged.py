@@ -17,6 +17,7 @@ BEYOND = 512 * 1024**2
 """Bytes of keys and values that one call goes over, as a model does layer by layer: no cache
 holds them."""
 GATHERS = ("gather, all at once", "gather, one by one")
+IN_ORDER = "paged, blocks in order"
 CONTIGUOUS = ("contiguous, groups as rows", "contiguous, enable_gqa", "contiguous, repeated")
 
 
@@ -71,11 +72,16 @@ def steps(case: Case, *, peers: bool = True) -> dict[str, Callable[[], object]]:
         ids = torch.randperm(case.batch * blocks, generator=g).to(torch.int32)
         tables.append(ids.view(case.batch, blocks))
 
-    def through(backend):
+    in_order = torch.arange(case.batch * blocks, dtype=torch.int32).view(case.batch, blocks)
+
+    def through(backend, tables=tables):
         for pool, table in zip(pools, tables, strict=True):
             paged.attend_paged(q, *pool, table, lens, window=case.window, backend=backend)
 
-    calls = {"paged": partial(through, "own")}
+    calls = {
+        "paged": partial(through, "own"),
+        IN_ORDER: partial(through, "own", [in_order] * len(pools)),
+    }
     if peers:
         calls[GATHERS[0]] = partial(_gather, q, pools, tables, case)
         calls[GATHERS[1]] = partial(through, paged.GATHER)
@@ -152,6 +158,14 @@ def run(rounds: int = 15, say: Say = lambda _: None) -> Report:
             )
             name = metric if peer == fastest else f"{metric}_{re.sub(', | ', '_', peer)}"
             report.add(name, ratio, f"{case}; over {peer}; {times}")
+    calls = steps(case)
+    seen = interleave({name: calls[name] for name in (IN_ORDER, "paged", fastest)}, rounds=rounds)
+    for metric, peer, why in (
+        ("paged_in_order_over_shuffled", "paged", "what scattering the blocks costs"),
+        ("paged_in_order_over_contiguous_sdpa", fastest, f"over {fastest}, as orderly as it"),
+    ):
+        ratio = median_of(seen.ratios(IN_ORDER, peer), "×")
+        report.add(metric, ratio, f"{case}; the same kernel over blocks that lie in order; {why}")
     for suffix, other in (
         ("", case),
         ("_b1", replace(case, batch=1, length=16384)),
