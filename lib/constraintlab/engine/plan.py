@@ -128,7 +128,9 @@ def horizon(
 
     Nothing changes until a decode reaches max_tokens, or the store can't grow for all of them,
     or a block gets full that `head` might share. Neither slots nor free units grow meanwhile,
-    so a head that is not admitted now is not admitted then.
+    so a head that is not admitted now is not admitted then. A clock may leap: one growth by the
+    horizon stands for its steps. With a prefix cache, two requests that write the same text
+    meanwhile may differ after a leap in whose copy of a block is known to the cache.
     """
     if not chunks or len(chunks) != len(running):
         return 1

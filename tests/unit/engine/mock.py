@@ -7,6 +7,7 @@ given to two requests, a missed copy or a stale prefix changes answers, as it wo
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from random import Random
@@ -45,7 +46,7 @@ STORES = {
 
 def next_token(tokens: Sequence[int]) -> int:
     """The toy model: one of three tokens, from all that came before."""
-    return crc32(bytes(tokens)) % 3
+    return crc32(array("q", tokens).tobytes()) % 3
 
 
 def answer(request: Request) -> list[int]:
