@@ -1,0 +1,49 @@
+"""Continuous batching: whoever fits joins at the next step, and leaves when it has finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.plan import Budget, StepPlan, horizon, keep
+from constraintlab.engine.policies.watermark import check_watermark, left_free
+from constraintlab.engine.request import Request
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """First come, first served, step by step (iteration-level scheduling: Orca, OSDI'22).
+
+    Decodes come first, and prompts that fit join them in the same step: whole prompts, as many
+    as the budget's tokens allow, but always one, so that no prompt is too long to be admitted.
+    When a decode can't grow, the newest running request is preempted, and none is admitted in
+    that step. watermark: the share of the pool that an admission leaves free for those who run
+    to grow into, from 0 to less than 1; an empty engine ignores it.
+    """
+
+    watermark: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_watermark(self.watermark)
+
+    def plan(
+        self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
+    ) -> StepPlan:
+        """See `Policy`."""
+        tally, head = kv.tally(), None
+        chunks, preempted, paused = keep(running, [r.todo for r in running], tally)
+        if not preempted:
+            left = budget.tokens - len(chunks)
+            for request in waiting:
+                if len(chunks) >= budget.slots:
+                    break
+                head = request
+                n = request.todo - kv.prefix(request)
+                spare = left_free(self.watermark, kv) if chunks else 0
+                joined = len(chunks) > len(running)
+                if (joined and n > left) or not tally.take(request, n, spare):
+                    break
+                chunks.append((request, n))
+                left -= n
+        return StepPlan(chunks, preempted, paused, horizon(chunks, running, kv, head))

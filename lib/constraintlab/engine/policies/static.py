@@ -1,0 +1,37 @@
+"""Static batching: a batch is admitted when the one before has entirely finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.plan import Budget, StepPlan, horizon, keep
+from constraintlab.engine.request import Request
+
+
+@dataclass(frozen=True)
+class Static:
+    """First come, first served, a batch at a time; each batch waits for its longest answer.
+
+    Whole prompts are computed on admission, as many as the budget's tokens allow, but always
+    one. When a decode can't grow, the newest of the batch is preempted and waits for the next.
+    """
+
+    def plan(
+        self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
+    ) -> StepPlan:
+        """See `Policy`."""
+        tally = kv.tally()
+        chunks, preempted, paused = keep(running, [r.todo for r in running], tally)
+        if not running:
+            left = budget.tokens
+            for request in waiting:
+                if len(chunks) >= budget.slots:
+                    break
+                n = request.todo - kv.prefix(request)
+                if (chunks and n > left) or not tally.take(request, n):
+                    break
+                chunks.append((request, n))
+                left -= n
+        return StepPlan(chunks, preempted, paused, horizon(chunks, running, kv))
