@@ -27,7 +27,6 @@ class PagedShape:
     dim: int
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
-    window: int | None = None
 
     @property
     def unit(self) -> str:
@@ -50,10 +49,6 @@ def _lacks_numba(shape: PagedShape) -> str:
     return cpu_only(shape) or ("" if find_spec("numba") else "numba is not installed")
 
 
-def _lacks_window(shape: PagedShape) -> str:
-    return cpu_only(shape) or ("" if shape.window is None else "has no sliding window")
-
-
 GATHER = "gather"
 DECODE = (
     Backend("triton", cuda_only, _later("paged_triton", "attend_paged"), own=True),
@@ -62,7 +57,7 @@ DECODE = (
 )
 PREFILL = (
     Backend("triton", cuda_only, _later("paged_prefill_triton", "prefill_paged"), own=True),
-    Backend("cpu", _lacks_window, _later("paged_cpu", "prefill_paged"), own=True),
+    Backend("cpu", cpu_only, _later("paged_cpu", "prefill_paged"), own=True),
     Backend(GATHER, lambda shape: "", paged_gather.prefill_paged),
 )
 
@@ -89,7 +84,7 @@ def attend_paged(
     fix. Source: PagedAttention, SOSP'23.
     """
     check_decode(q, k_pool, v_pool, block_table, seq_lens, window)
-    call = _chosen(DECODE, q.device.type, q.dtype, q.shape[2], window is None, backend)
+    call = _chosen(DECODE, q.device.type, q.dtype, q.shape[2], backend)
     return call(q, k_pool, v_pool, block_table, seq_lens, scale=scale, window=window)
 
 
@@ -113,14 +108,14 @@ def prefill_paged(
     as in `attend_paged`; backend: `triton`, `cpu`, `gather`, or `own`.
     """
     check_prefill(q, k_pool, v_pool, block_table, seq_lens, cu_seqlens_q, window)
-    call = _chosen(PREFILL, q.device.type, q.dtype, q.shape[2], window is None, backend)
+    call = _chosen(PREFILL, q.device.type, q.dtype, q.shape[2], backend)
     return call(q, k_pool, v_pool, block_table, seq_lens, cu_seqlens_q, scale=scale, window=window)
 
 
 @cache
-def _chosen(backends, device, dtype, dim, unbounded, wanted):
+def _chosen(backends, device, dtype, dim, wanted):
     """The backend's call: a decode step is too short to choose anew each time."""
-    shape = PagedShape(1, 1, 1, 1, dim, dtype, device, None if unbounded else 1)
+    shape = PagedShape(1, 1, 1, 1, dim, dtype, device)
     return choose(backends, shape, wanted).backend.call
 
 

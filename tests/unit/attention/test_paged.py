@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constraintlab.attention import paged, paged_numba
+from constraintlab.attention import paged, paged_numba, window_cpu
 from constraintlab.attention.paged import PagedShape
 
 from .paged_reference import paged_reference, paged_tolerance, problem
@@ -68,12 +68,32 @@ def test_prefill_agrees_with_fp64(backend, dtype, lens, new):
     assert agrees(paged.prefill_paged(*p.args, backend=backend), p)
 
 
-@pytest.mark.parametrize("window", [1, 3, 100])
-def test_prefill_through_a_window_is_the_gather_backend_s(window):
-    p = problem([9, 30], new=[9, 12], heads=2, kv_heads=1)
-    assert agrees(paged.prefill_paged(*p.args, window=window), p, window=window)
-    shape = PagedShape(1, 1, 2, 1, 16, window=window)
-    assert "sliding window" in paged.choice(shape, prefill=True).others["cpu"]
+@pytest.mark.parametrize("backend", ["cpu", "gather"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@settings(max_examples=15, deadline=None)
+@given(
+    lens=ragged, new=st.integers(0, 21), group=heads, block=st.sampled_from([1, 3, 128]),
+    window=st.integers(1, 25), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_prefill_through_a_window_agrees_with_fp64(
+    backend, dtype, lens, new, group, block, window, seed
+):
+    p = problem(
+        lens, new=[min(n, new) for n in lens], heads=group[0], kv_heads=group[1], dtype=dtype,
+        seed=seed,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window_cpu, "block_of", lambda *_: block)
+        out = paged.prefill_paged(*p.args, window=window, backend=backend)
+    assert agrees(out, p, window=window)
+
+
+def test_a_window_s_keys_are_all_that_prefill_copies():
+    """Blocks wholly before the window are not even looked up: their ids may be anything."""
+    p = problem([40], new=[3], heads=2, kv_heads=1, page=4)
+    exact = paged.prefill_paged(*p.args, window=5)
+    p.k_pool[p.table[0, :8].long()] = torch.nan
+    assert torch.equal(paged.prefill_paged(*p.args, window=5), exact)
 
 
 def test_a_prompt_of_exactly_one_block_needs_one_block():

@@ -1,0 +1,57 @@
+"""The KV pool: every layer's keys and values in blocks, allocated once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from constraintlab.engine.model.config import ModelConfig
+
+
+class KVPool:
+    """Keys and values of `n_blocks` blocks of `block_size` tokens, for each layer of a model.
+
+    k, v: per layer [n_blocks, block_size, kv_heads, head_dim] in the model's dtype. A block is
+    whoever's the block table says; what is in a slot before it is written is undefined.
+    """
+
+    def __init__(
+        self, config: ModelConfig, n_blocks: int, block_size: int = 16, *, device: str = "cpu"
+    ) -> None:
+        if n_blocks < 1 or block_size < 1:
+            raise ValueError(f"{n_blocks} blocks of {block_size} tokens: give 1 or more of each")
+        self.n_blocks, self.block_size = n_blocks, block_size
+        self.bytes_per_token = config.kv_bytes
+        shape = (config.layers, n_blocks, block_size, config.kv_heads, config.head_dim)
+        dtype = getattr(torch, config.dtype)
+        self._both = [torch.empty(shape, dtype=dtype, device=device) for _ in "kv"]
+        self.k, self.v = (tuple(whole.unbind()) for whole in self._both)
+        self._slots = [tuple(whole.flatten(1, 2).unbind()) for whole in self._both]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the pool holds."""
+        return self.n_blocks * self.block_size
+
+    @property
+    def bytes(self) -> int:
+        return self.tokens * self.bytes_per_token
+
+    def write(self, layer: int, slots: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
+        """Put keys and values [N, kv_heads, head_dim] of `layer` into `slots` int64 [N]."""
+        for pool, new in zip(self._slots, (k, v), strict=True):
+            pool[layer].index_copy_(0, slots, new)
+
+    def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy block `a` to block `b` in every layer, for each (a, b): copy-on-write's second half.
+
+        All are read before any is written. Raises ValueError for a block that is written twice.
+        """
+        if not pairs:
+            return
+        source, target = (list(ids) for ids in zip(*pairs, strict=True))
+        if len(set(target)) < len(target):
+            raise ValueError(f"{list(pairs)}: a block is written twice")
+        for whole in self._both:
+            whole[:, target] = whole[:, source]
