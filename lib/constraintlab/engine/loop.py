@@ -1,0 +1,225 @@
+"""The engine: schedule → run → emit, one step after the other.
+
+    while engine.busy:
+        for piece in engine.step().emitted: ...
+
+No tensors here: `model` has them. Nothing runs beside it and nothing waits: who wants both puts
+the engine into a process of its own (`engine.process`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from constraintlab.engine.kv.store import KVStats, KVStore
+from constraintlab.engine.plan import Budget, Policy, StepPlan
+from constraintlab.engine.request import Phase, Request
+from constraintlab.engine.voice import Voice
+
+
+class Piece(NamedTuple):
+    """A chunk with all that a model needs: new tokens after `past` others, where their keys and
+    values go, and the blocks that hold all of them. `copied`: a block of the table changed."""
+
+    request: Request
+    tokens: Sequence[int]
+    past: int
+    slots: Sequence[int]
+    table: Sequence[int]
+    draws: bool
+    copied: bool
+
+
+class Model(Protocol):
+    """What runs a step. The pieces of one token come first."""
+
+    def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy blocks (from, to) before the step writes: copy-on-write's second half."""
+
+    def forward(self, pieces: Sequence[Piece]) -> Any:
+        """Logits of the last token of each piece that draws, in their order; writes the pool."""
+
+    def draw(self, logits: Any, requests: Sequence[Request]) -> Sequence[int]:
+        """A token for each of these requests, from its row of the logits."""
+
+    def forget(self, request: Request) -> None:
+        """The request holds no KV any more."""
+
+
+class Emitted(NamedTuple):
+    """What a request got in a step: a token, the text that can be shown, and how it ended."""
+
+    request: Request
+    token: int | None
+    text: str
+    finished: str | None = None
+
+
+class Seconds(NamedTuple):
+    """Where a step's time went: the scheduler and the KV store, kernels, sampling, text."""
+
+    schedule: float
+    forward: float
+    draw: float
+    emit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step did. `decodes` and `prefill`: tokens computed for each; `waiting` after it."""
+
+    start: float
+    seconds: Seconds
+    sequences: int
+    decodes: int
+    prefill: int
+    waiting: int
+    preempted: int
+    kv: KVStats
+    emitted: Sequence[Emitted]
+
+    @property
+    def tokens(self) -> int:
+        """Output tokens."""
+        return sum(e.token is not None for e in self.emitted)
+
+
+class Engine:
+    """Requests in, tokens out. voice: makes a request's `Voice`; None leaves out all text, and
+    then a request with stop strings is refused. clock: seconds, for the reports only."""
+
+    def __init__(
+        self,
+        model: Model,
+        policy: Policy,
+        kv: KVStore,
+        budget: Budget,
+        *,
+        voice: Callable[[Request], Voice] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.model, self.policy, self.kv, self.budget = model, policy, kv, budget
+        self.waiting: deque[Request] = deque()
+        self.running: list[Request] = []
+        self._voice, self._clock = voice, clock
+        self._voices: dict[Request, Voice] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits or runs."""
+        return bool(self.waiting or self.running)
+
+    def submit(self, request: Request) -> str:
+        """Queue a request. Returns '', or why it can never run here; it is then finished."""
+        why = self.kv.refuse(request)
+        if request.sampling.stop and self._voice is None:
+            why = "stop strings need a tokenizer, and this engine has none: use stop_tokens"
+        if why:
+            request.finish("refused")
+            return why
+        if self._voice is not None:
+            self._voices[request] = self._voice(request)
+        self.waiting.append(request)
+        return ""
+
+    def cancel(self, request: Request) -> None:
+        """End a request now; its KV is free at once. One that has ended is left as it is."""
+        if request.phase is Phase.WAITING:
+            self.waiting.remove(request)
+        elif request.phase is Phase.RUNNING:
+            self.running.remove(request)
+            self._release(request)
+        else:
+            return
+        self._voices.pop(request, None)
+        request.finish("cancelled")
+
+    def step(self) -> Step:
+        """Plan, compute and emit once. ValueError when nothing waits or runs."""
+        if not self.busy:
+            raise ValueError("nothing waits and nothing runs: submit a request first")
+        began = self._clock()
+        plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
+        pieces = self._schedule(plan)
+        drawing = [p.request for p in pieces if p.draws]
+        planned = self._clock()
+        logits = self.model.forward(pieces)
+        computed = self._clock()
+        tokens = self.model.draw(logits, drawing) if drawing else ()
+        drawn = self._clock()
+        for piece in pieces:
+            piece.request.advance(len(piece.tokens))
+        stats = self.kv.stats()
+        emitted = [self._emit(r, t) for r, t in zip(drawing, tokens, strict=True)]
+        if any(e.finished for e in emitted):
+            self._leave()
+        ended = self._clock()
+        decodes = sum(len(p.tokens) == 1 and bool(p.request.output) for p in pieces)
+        return Step(
+            began,
+            Seconds(planned - began, computed - planned, drawn - computed, ended - drawn),
+            len(pieces),
+            decodes,
+            plan.tokens - decodes,
+            len(self.waiting),
+            len(plan.preempted),
+            stats,
+            emitted,
+        )
+
+    def _schedule(self, plan: StepPlan) -> list[Piece]:
+        """Do what the plan says, in the order that `plan` promises the store."""
+        for request in plan.preempted:
+            self.running.remove(request)
+            self._release(request)
+            request.preempt()
+            self.waiting.appendleft(request)
+        for request in plan.admitted:
+            assert self.waiting.popleft() is request
+            request.admit(self.kv.attach(request))
+            self.running.append(request)
+        single, long = [], []
+        for request, n in plan.chunks:
+            grown = self.kv.grow(request, n)
+            if grown.copies:
+                self.model.copy(grown.copies)
+            past = request.computed
+            piece = Piece(
+                request,
+                request.span(past, past + n),
+                past,
+                grown.slots,
+                self.kv.block_table(request),
+                request.todo == n,
+                bool(grown.copies),
+            )
+            (single if n == 1 else long).append(piece)
+        return single + long
+
+    def _emit(self, request: Request, token: int) -> Emitted:
+        request.append(token)
+        voice = self._voices.get(request)
+        if voice is None:
+            return Emitted(request, token, "", request.finish_reason)
+        ended = request.phase is Phase.FINISHED
+        text = voice.say(token, last=ended)
+        if voice.stopped and not ended:
+            request.finish("stop")
+        if request.phase is Phase.FINISHED:
+            del self._voices[request]
+        return Emitted(request, token, text, request.finish_reason)
+
+    def _leave(self) -> None:
+        """Who has finished gives its KV back in the same step."""
+        for request in self.running:
+            if request.phase is Phase.FINISHED:
+                self._release(request)
+        self.running = [r for r in self.running if r.phase is Phase.RUNNING]
+
+    def _release(self, request: Request) -> None:
+        self.kv.release(request)
+        self.model.forget(request)
