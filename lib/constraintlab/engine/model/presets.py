@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -55,9 +56,9 @@ def random_tensors(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor
     return found
 
 
-def preset(name: str, seed: int = 0) -> tuple[ModelConfig, Weights]:
+def preset(name: str, seed: int = 0, dtype: str | None = None) -> tuple[ModelConfig, Weights]:
     """A preset's configuration and weights; ValueError for a name that is unknown."""
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
-    config = PRESETS[name]
+    config = PRESETS[name] if dtype is None else replace(PRESETS[name], dtype=dtype)
     return config, Weights.of(config, random_tensors(config, seed))

@@ -1,0 +1,263 @@
+"""`EngineProcess`: an engine in a process of its own, and answers that arrive from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from constraintlab.engine.report import Report
+from constraintlab.engine.request import Request, Sampling
+from constraintlab.engine.setup import Setup
+
+LOG_LINES = 12
+"""Of the log, shown when the engine died."""
+
+PATIENCE = 5.0
+"""Seconds that `close` waits for the process before it is killed."""
+
+
+class EngineDied(RuntimeError):
+    """The engine's process ended by itself; the message has the end of its log."""
+
+
+@dataclass(eq=False)
+class Answer:
+    """What one request has got so far. Await it, or iterate over it with `async for`.
+
+    times: for each token when it was drawn (`time.monotonic` seconds); sent: when the request
+    was submitted, on the same clock. finished: `stop`, `length`, `cancelled` or `refused`.
+    """
+
+    number: int
+    prompt: tuple[int, ...]
+    sampling: Sampling
+    sent: float
+    tokens: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    finished: str | None = None
+    error: Exception | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+    _wake: list[Callable[[], object]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Everything that may be shown so far."""
+        return "".join(self.texts)
+
+    def result(self, timeout: float | None = None) -> Answer:
+        """Wait until it is over, in this thread. TimeoutError; whatever ended it badly."""
+        if not self._done.wait(timeout):
+            raise TimeoutError(f"request {self.number} has not ended within {timeout:g} s")
+        if self.error:
+            raise self.error
+        return self
+
+    def __await__(self):
+        return self._until_over().__await__()
+
+    async def _until_over(self) -> Answer:
+        async for _ in self:
+            pass
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Its text, piece by piece as it comes."""
+        loop, changed, shown = asyncio.get_running_loop(), asyncio.Event(), 0
+        wake = lambda: loop.call_soon_threadsafe(changed.set)  # noqa: E731
+        self._wake.append(wake)
+        try:
+            while True:
+                over = self._done.is_set()
+                while shown < len(self.texts):
+                    shown += 1
+                    yield self.texts[shown - 1]
+                if over:
+                    break
+                await changed.wait()
+                changed.clear()
+        finally:
+            self._wake.remove(wake)
+        if self.error:
+            raise self.error
+
+    def _take(self, now: float, token: int | None, text: str, finished: str | None) -> None:
+        if token is not None:
+            self.tokens.append(token)
+            self.times.append(now)
+        self.texts.append(text)
+        self._end(finished) if finished else self._call()
+
+    def _end(self, finished: str | None, error: Exception | None = None) -> None:
+        self.finished, self.error = finished, error
+        self._done.set()
+        self._call()
+
+    def _call(self) -> None:
+        for wake in list(self._wake):
+            wake()
+
+
+class EngineProcess:
+    """Starts an engine elsewhere on this machine; use it with `with`, or call `close`.
+
+    The process ends when this one does, however that happens. on_report: called from a thread
+    with every `Report`, ten a second while it works. Raises EngineDied with the end of its log
+    when the engine can't be built; later calls and open answers do when it dies.
+    """
+
+    def __init__(self, setup: Setup, on_report: Callable[[Report], object] | None = None) -> None:
+        self.setup, self.latest = setup, None
+        self._sink, self._answers, self._last = on_report, {}, 0
+        self._lock, self._pipe = threading.Lock(), threading.Lock()
+        self._ready = threading.Event()
+        self._failure, self._refusal, self._closing = "", None, False
+        self.log = tempfile.NamedTemporaryFile(  # noqa: SIM115
+            "w+", prefix="constraintlab-engine-", suffix=".log", delete=False
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "constraintlab.engine.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        self._tell(setup)
+        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._ready.wait()
+        if self._refusal or self.died:
+            self.close()
+            raise self._refusal or self.died
+
+    @property
+    def pid(self) -> int:
+        """Of the engine's process."""
+        return self._process.pid
+
+    @property
+    def died(self) -> EngineDied | None:
+        """Why the engine is gone, if it went by itself."""
+        return EngineDied(self._failure) if self._failure else None
+
+    def submit(self, prompt: Sequence[int], sampling: Sampling) -> Answer:
+        """Ask for a continuation of these token ids. ValueError for a request that can't run."""
+        request = Request(0, prompt, sampling)
+        with self._lock:
+            if self.died:
+                raise self.died
+            if self._closing:
+                raise ValueError("this engine is closed: start another one")
+            self._last += 1
+            answer = Answer(self._last, request.prompt, sampling, time.monotonic())
+            self._answers[answer.number] = answer
+        self._tell(("submit", answer.number, request))
+        return answer
+
+    def run(self, asked: Iterable[tuple[Sequence[int], Sampling]]) -> list[Answer]:
+        """Submit all at once and wait for all of them."""
+        answers = [self.submit(prompt, sampling) for prompt, sampling in asked]
+        return [answer.result() for answer in answers]
+
+    def cancel(self, answer: Answer) -> None:
+        """End a request now; one that has ended stays as it is."""
+        if answer.finished is None and not self.died:
+            self._tell(("cancel", answer.number))
+
+    def close(self) -> None:
+        """Stop the process; may be called twice. Open answers end as cancelled."""
+        if not self._closing:
+            self._closing = True
+            self._tell(("stop",))
+            with suppress(OSError), self._pipe:
+                self._process.stdin.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._end_all("cancelled")
+        if not self.log.closed:
+            self.log.close()
+            if not self._failure:
+                os.unlink(self.log.name)
+
+    def __enter__(self) -> EngineProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _tell(self, message: object) -> None:
+        # Where it is gone, the listening thread says why.
+        with suppress(OSError, ValueError), self._pipe:
+            self._process.stdin.write(pickle.dumps(message, protocol=5))
+            self._process.stdin.flush()
+
+    def _listen(self, source: BinaryIO) -> None:
+        try:
+            while True:
+                kind, *rest = pickle.load(source)
+                getattr(self, f"_on_{kind}")(*rest)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            pass
+        code = self._process.wait()
+        if not self._closing and not self._refusal:
+            self._failure = self._obituary(code)
+        self._end_all("cancelled")
+        self._ready.set()
+
+    def _on_ready(self, _units: int) -> None:
+        self._ready.set()
+
+    def _on_failed(self, why: str | ValueError) -> None:
+        if isinstance(why, ValueError):
+            self._refusal = why
+        else:
+            self._failure = f"the engine stopped with {why}"
+
+    def _on_stopped(self) -> None:
+        """It says good-bye; the end of its output follows."""
+
+    def _on_refused(self, number: int, why: str) -> None:
+        self._answers.pop(number)._end("refused", ValueError(why))
+
+    def _on_emitted(self, now: float, lines: list) -> None:
+        for number, token, text, finished in lines:
+            self._answers[number]._take(now, token, text, finished)
+            if finished:
+                del self._answers[number]
+
+    def _on_report(self, report: Report) -> None:
+        self.latest = report
+        if self._sink is not None:
+            self._sink(report)
+
+    def _obituary(self, code: int) -> str:
+        first = self._failure or (
+            f"the engine's process was ended by signal {-code}"
+            + (" (often: out of memory)" if code == -9 else "")
+            if code < 0
+            else f"the engine's process ended with status {code}"
+        )
+        self.log.flush()
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()[-LOG_LINES:]
+        tail = "\n  ".join(lines)
+        return f"{first}. The end of its log ({self.log.name}):\n  {tail}" if lines else first
+
+    def _end_all(self, reason: str) -> None:
+        with self._lock:
+            answers, self._answers = list(self._answers.values()), {}
+        for answer in answers:
+            answer._end(reason, self.died)

@@ -1,0 +1,172 @@
+"""`Meter`: what an engine has done so far, and `Report`, the plain record of it at one moment."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from constraintlab.engine.loop import Engine, Step
+from constraintlab.engine.request import Phase, Request
+
+KEPT = 64
+"""Requests that have ended and are still reported."""
+
+SHARED = 65_535
+"""The owner of a block that several requests hold."""
+
+
+class Span(NamedTuple):
+    """A phase of a request, `queued`, `prefill` or `decode`, from `start` to `end` (None: now)."""
+
+    phase: str
+    start: float
+    end: float | None = None
+
+
+@dataclass
+class Life:
+    """One request as it went: a number that no other live one has, and its phases in turn."""
+
+    number: int
+    label: str
+    spans: list[Span] = field(default_factory=list)
+    ended: str | None = None
+    tokens: int = 0
+
+    def enter(self, phase: str, now: float) -> None:
+        """Begin a phase, if it is another than the present one."""
+        if self.spans and self.spans[-1].end is None:
+            if self.spans[-1].phase == phase:
+                return
+            self.spans[-1] = self.spans[-1]._replace(end=now)
+        self.spans.append(Span(phase, now))
+
+    def end(self, reason: str, now: float) -> None:
+        """The request is over."""
+        self.spans[-1] = self.spans[-1]._replace(end=now)
+        self.ended = reason
+
+
+@dataclass(frozen=True)
+class Report:
+    """An engine at time `now` on its own clock (`time.monotonic` seconds).
+
+    totals: counters since the start: `steps`, `tokens` (output), `prefill`, `decodes`,
+    `recomputed`, `sequences` (summed over steps), `preempted`, `finished`, the core-seconds of
+    `schedule`, `forward`, `draw` and `emit`, `kv_seconds` (reserved token slots over time).
+    kv: (capacity, reserved, used) in tokens. owners, filled: per block whose it is (a life's
+    number, 0 nobody's, SHARED) and how many tokens it holds. step: the working point of late,
+    as `mean sequences`, `mean tokens`.
+    """
+
+    now: float
+    totals: Mapping[str, float]
+    waiting: int
+    running: int
+    slots: int
+    kv: tuple[int, int, int]
+    block_size: int
+    owners: tuple[int, ...]
+    filled: tuple[int, ...]
+    lives: tuple[Life, ...]
+
+
+TOTALS = (
+    "steps", "tokens", "prefill", "decodes", "recomputed", "sequences", "preempted", "finished",
+    "schedule", "forward", "draw", "emit", "kv_seconds", "resident_seconds",
+)  # fmt: skip
+
+
+class Meter:
+    """Watches an engine: tell it of submissions and steps, ask it for reports."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine, self._clock = engine, clock
+        self.totals = dict.fromkeys(TOTALS, 0.0)
+        self._lives: dict[Request, Life] = {}
+        self._past: deque[Life] = deque(maxlen=KEPT)
+        self._last = 0
+        self._lost: dict[Request, int] = {}
+
+    def submitted(self, request: Request) -> None:
+        """A request joined the queue."""
+        self._last = self._last % (SHARED - 1) + 1
+        life = self._lives[request] = Life(self._last, str(request.id))
+        life.enter("queued", self._clock())
+
+    def ended(self, request: Request) -> None:
+        """A request is over, by whatever reason."""
+        life = self._lives.pop(request, None)
+        if life is None:
+            return
+        life.end(request.finish_reason, self._clock())
+        life.tokens = len(request.output)
+        self._past.append(life)
+        self.totals["finished"] += 1
+
+    def stepped(self, step: Step, took: float) -> None:
+        """A step is done; took: seconds since the one before, or since there was work."""
+        t, now = self.totals, self._clock()
+        t["steps"] += 1
+        t["tokens"] += step.tokens
+        t["prefill"] += step.prefill
+        t["decodes"] += step.decodes
+        t["sequences"] += step.sequences
+        t["preempted"] += step.preempted
+        t["kv_seconds"] += step.kv.reserved * took
+        t["resident_seconds"] += len(self._engine.running) * took
+        for stage in step.seconds._fields:
+            t[stage] += getattr(step.seconds, stage)
+        if step.prefill or step.preempted:
+            self._phases(now)
+        for emitted in step.emitted:
+            if emitted.finished:
+                self.ended(emitted.request)
+            elif len(emitted.request.output) == 1 or step.preempted:
+                self._lives[emitted.request].enter("decode", now)
+
+    def _phases(self, now: float) -> None:
+        for request in self._engine.running:
+            self._lives[request].enter("prefill" if request.todo > 1 else "decode", now)
+        for request in self._engine.waiting:
+            life = self._lives[request]
+            if life.spans[-1].phase != "queued":
+                life.enter("queued", now)
+
+    def report(self) -> Report:
+        """Everything at this moment."""
+        engine, kv = self._engine, self._engine.kv
+        stats = kv.stats()
+        owners, filled = blocks(kv, self._lives.items())
+        for request, life in self._lives.items():
+            life.tokens = len(request.output)
+        return Report(
+            self._clock(),
+            dict(self.totals),
+            len(engine.waiting),
+            len(engine.running),
+            engine.budget.slots,
+            (stats.capacity, stats.reserved, stats.used),
+            kv.block_size,
+            tuple(owners),
+            tuple(filled),
+            (*self._past, *self._lives.values()),
+        )
+
+
+def blocks(kv, lives: Iterable[tuple[Request, Life]]) -> tuple[list[int], list[int]]:
+    """Per block of a store: the number of the life that holds it, and the tokens in it."""
+    owners, filled = [0] * kv.units, [0] * kv.units
+    size = kv.block_size
+    for request, life in lives:
+        if request.phase is not Phase.RUNNING or request not in kv:
+            continue
+        left = request.computed
+        for block in kv.block_table(request):
+            owners[block] = SHARED if owners[block] else life.number
+            filled[block] = max(filled[block], min(size, max(0, left)))
+            left -= size
+    return owners, filled

@@ -1,0 +1,141 @@
+"""The engine's own process: `python -m constraintlab.engine.worker`, started by `EngineProcess`.
+
+Commands come in on stdin, messages go out on stdout, as pickles; what is printed goes to stderr.
+When stdin ends, whoever started it is gone, and so is this process.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from constraintlab.engine.loop import Emitted, Engine
+from constraintlab.engine.report import Meter
+from constraintlab.engine.request import Request
+from constraintlab.engine.setup import build
+
+EVERY = 0.1
+"""Seconds between two reports."""
+
+
+def main() -> None:
+    """Read a setup, build the engine, serve until told to stop."""
+    source, out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    commands: queue.SimpleQueue = queue.SimpleQueue()
+    status = 1
+    try:
+        setup = pickle.load(source)
+        threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
+        Worker(build(setup), commands, out).run()
+        status = 0
+    except ValueError as error:
+        _send(out, "failed", error)
+    except BaseException as error:
+        traceback.print_exc()
+        _send(out, "failed", f"{type(error).__name__}: {error}")
+    finally:
+        sys.stderr.flush()
+        # The listening thread sits in a read for ever; an interpreter that ends in order stumbles
+        # over that.
+        os._exit(status)
+
+
+def _listen(source: BinaryIO, commands: queue.SimpleQueue) -> None:
+    try:
+        while True:
+            commands.put(pickle.load(source))
+    except (EOFError, OSError, pickle.UnpicklingError):
+        # Whoever started this is gone: nobody reads answers, and nothing is worth finishing.
+        os._exit(0)
+
+
+def _send(out: BinaryIO, *message) -> None:
+    try:
+        out.write(pickle.dumps(message, protocol=5))
+        out.flush()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+class Worker:
+    """The loop around an engine: commands in, steps, messages out."""
+
+    def __init__(self, engine: Engine, commands: queue.SimpleQueue, out: BinaryIO) -> None:
+        self.engine, self.commands, self.out = engine, commands, out
+        self.meter = Meter(engine)
+        self._requests: dict[int, Request] = {}
+        self._told = self._worked = 0.0
+        self._going = True
+
+    def run(self) -> None:
+        """Until `stop`. While nothing runs it sleeps, and reports once more when it falls idle."""
+        _send(self.out, "ready", self.engine.kv.units)
+        while self._going:
+            for command in self._commands():
+                getattr(self, f"_{command[0]}")(*command[1:])
+            if self.engine.busy:
+                step = self.engine.step()
+                now = time.monotonic()
+                self.meter.stepped(step, now - self._worked)
+                self._worked = now
+                self._emit(step.emitted)
+                if now - self._told >= EVERY or not self.engine.busy:
+                    self._report()
+        _send(self.out, "stopped")
+
+    def _commands(self) -> Iterator[tuple]:
+        if not self.engine.busy:
+            yield self.commands.get()
+            self._worked = time.monotonic()
+        while not self.commands.empty():
+            yield self.commands.get()
+
+    def _submit(self, number: int, request: Request) -> None:
+        request.arrival = time.monotonic()
+        why = self.engine.submit(request)
+        if why:
+            _send(self.out, "refused", number, why)
+            return
+        self._requests[number] = request
+        request.id = number
+        self.meter.submitted(request)
+
+    def _cancel(self, number: int) -> None:
+        request = self._requests.get(number)
+        if request is None:
+            return
+        self.engine.cancel(request)
+        self.meter.ended(request)
+        self._emit([Emitted(request, None, "", "cancelled")])
+
+    def _emit(self, emitted: list[Emitted]) -> None:
+        if not emitted:
+            return
+        lines = [(e.request.id, e.token, e.text, e.finished) for e in emitted]
+        _send(self.out, "emitted", time.monotonic(), lines)
+        for e in emitted:
+            if e.finished:
+                del self._requests[e.request.id]
+
+    def _ask(self) -> None:
+        self._report()
+
+    def _report(self) -> None:
+        self._told = time.monotonic()
+        _send(self.out, "report", self.meter.report())
+
+    def _stop(self) -> None:
+        self._going = False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""An engine in a process of its own: answers, cancelling, its death, and its parent's."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from constraintlab.engine.process import EngineDied, EngineProcess
+from constraintlab.engine.request import Sampling
+from constraintlab.engine.setup import Setup
+
+SETUP = Setup(model="nano", blocks=64, slots=4, tokens=64, threads=1)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with EngineProcess(SETUP) as engine:
+        yield engine
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_answers_come_back_with_their_times(engine):
+    answers = engine.run([([i, 2, 3], Sampling(5 + i)) for i in range(1, 7)])
+    assert [len(a.tokens) for a in answers] == [6, 7, 8, 9, 10, 11]
+    assert all(a.finished == "length" and a.sent < a.times[0] <= a.times[-1] for a in answers)
+
+
+def test_answers_can_be_awaited_and_iterated(engine):
+    async def both():
+        one, two = (engine.submit([5, 6], Sampling(7)) for _ in "ab")
+        pieces = [piece async for piece in one]
+        return len(pieces), one.tokens, (await two).tokens
+
+    n, tokens, same = asyncio.run(both())
+    assert n == 7 and tokens == same
+
+
+def test_a_request_can_be_cancelled_while_it_runs(engine):
+    answer = engine.submit([1], Sampling(1000))
+    assert wait_for(lambda: answer.tokens)
+    engine.cancel(answer)
+    assert answer.result(20).finished == "cancelled" and len(answer.tokens) < 1000
+    engine.cancel(answer)
+
+
+def test_a_request_that_never_fits_is_refused_by_name_and_the_engine_goes_on(engine):
+    with pytest.raises(ValueError, match=r"the pool has 1024: shorten the prompt"):
+        engine.submit([1], Sampling(2000)).result(20)
+    assert engine.run([([1], Sampling(2))])[0].finished == "length"
+
+
+def test_a_result_that_takes_too_long_says_so(engine):
+    answer = engine.submit([1], Sampling(1000))
+    with pytest.raises(TimeoutError, match="has not ended within"):
+        answer.result(0.001)
+    engine.cancel(answer)
+
+
+def test_reports_tell_of_the_pool_and_of_each_request(engine):
+    answers = [engine.submit([1] * 20, Sampling(900)) for _ in range(3)]
+    assert wait_for(lambda: engine.latest and engine.latest.running == 3)
+    report = engine.latest
+    capacity, reserved, used = report.kv
+    assert capacity == 1024 and 0 < used <= reserved <= capacity
+    assert used == sum(report.filled) and len(report.owners) == 64
+    lives = {life.number: life for life in report.lives if life.ended is None}
+    assert {o for o in report.owners if o} == set(lives) and len(lives) == 3
+    assert all(life.spans[-1].phase == "decode" for life in lives.values())
+    for answer in answers:
+        engine.cancel(answer)
+    for answer in answers:
+        answer.result(20)
+
+
+def test_a_setup_that_cannot_be_built_is_a_clear_error():
+    with pytest.raises(ValueError, match="there is no model 'nope': give `reasoner`, a preset"):
+        EngineProcess(Setup(model="nope"))
+    with pytest.raises(ValueError, match="policy='lifo': use static, continuous, chunked"):
+        Setup(policy="lifo")
+
+
+def test_a_killed_engine_is_one_readable_error_for_everyone_who_waits():
+    engine = EngineProcess(SETUP)
+    answer = engine.submit([1], Sampling(1000))
+    assert wait_for(lambda: answer.tokens)
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(EngineDied, match=r"ended by signal 9 \(often: out of memory\)"):
+        answer.result(20)
+    with pytest.raises(EngineDied, match="signal 9"):
+        engine.submit([1], Sampling(1))
+    engine.close()
+    engine.close()
+
+
+def test_a_crash_inside_brings_the_end_of_its_log():
+    engine = EngineProcess(SETUP)
+    answer = engine.submit([10**9], Sampling(5))
+    with pytest.raises(EngineDied, match=r"(?s)IndexError.*The end of its log.*index"):
+        answer.result(20)
+    engine.close()
+    os.unlink(engine.log.name)
+
+
+STARTER = """
+from constraintlab.engine.process import EngineProcess
+from constraintlab.engine.request import Sampling
+from constraintlab.engine.setup import Setup
+engine = EngineProcess(Setup(model="nano", blocks=64, slots=4, tokens=64, threads=1))
+engine.submit([1], Sampling(1000))
+print(engine.pid, flush=True)
+import time
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads Linux's /proc")
+def test_the_engine_ends_with_the_process_that_started_it():
+    path = os.pathsep.join(p for p in sys.path if p)
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    pid = int(starter.stdout.readline())
+    assert alive(pid)
+    starter.kill()
+    starter.wait()
+    assert wait_for(lambda: not alive(pid))
