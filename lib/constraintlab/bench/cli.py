@@ -44,6 +44,18 @@ def paged(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def kv(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+) -> None:
+    """One engine over paged and over contiguous KV: throughput and waste at equal bytes."""
+    from constraintlab.bench import kv as bench
+
+    report = bench.run(rounds=15 if full else 7, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""
