@@ -70,7 +70,8 @@ class Seconds(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step did. `decodes` and `prefill`: tokens computed for each; `waiting` after it."""
+    """What a step did. `decodes` and `prefill`: tokens computed for each; `waiting` after it;
+    `lost`: tokens whose KV the preempted had, and will need again."""
 
     start: float
     seconds: Seconds
@@ -79,6 +80,7 @@ class Step:
     prefill: int
     waiting: int
     preempted: int
+    lost: int
     kv: KVStats
     emitted: Sequence[Emitted]
 
@@ -144,6 +146,7 @@ class Engine:
             raise ValueError("nothing waits and nothing runs: submit a request first")
         began = self._clock()
         plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
+        lost = sum(r.computed for r in plan.preempted)
         pieces = self._schedule(plan)
         drawing = [p.request for p in pieces if p.draws]
         planned = self._clock()
@@ -167,6 +170,7 @@ class Engine:
             plan.tokens - decodes,
             len(self.waiting),
             len(plan.preempted),
+            lost,
             stats,
             emitted,
         )

@@ -174,6 +174,10 @@ class EngineProcess:
         if answer.finished is None and not self.died:
             self._tell(("cancel", answer.number))
 
+    def ask(self) -> None:
+        """Have a report sent now."""
+        self._tell(("ask",))
+
     def close(self) -> None:
         """Stop the process; may be called twice. Open answers end as cancelled."""
         if not self._closing:

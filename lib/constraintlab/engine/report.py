@@ -14,6 +14,9 @@ from constraintlab.engine.request import Phase, Request
 KEPT = 64
 """Requests that have ended and are still reported."""
 
+EVERY = 8
+"""Steps from one whose work is counted to the next: counting costs a tenth of a millisecond."""
+
 SHARED = 65_535
 """The owner of a block that several requests hold."""
 
@@ -50,16 +53,28 @@ class Life:
         self.ended = reason
 
 
+class Counted(NamedTuple):
+    """FLOPs and bytes of one kernel over the counted steps: paid once a step, and by sequences."""
+
+    unit: str
+    fixed_flops: float
+    fixed_bytes: float
+    own_flops: float
+    own_bytes: float
+
+
 @dataclass(frozen=True)
 class Report:
     """An engine at time `now` on its own clock (`time.monotonic` seconds).
 
-    totals: counters since the start: `steps`, `tokens` (output), `prefill`, `decodes`,
-    `recomputed`, `sequences` (summed over steps), `preempted`, `finished`, the core-seconds of
-    `schedule`, `forward`, `draw` and `emit`, `kv_seconds` (reserved token slots over time).
-    kv: (capacity, reserved, used) in tokens. owners, filled: per block whose it is (a life's
-    number, 0 nobody's, SHARED) and how many tokens it holds. step: the working point of late,
-    as `mean sequences`, `mean tokens`.
+    totals: counters since the start: `steps`, `tokens` (output), `prefill`, `decodes`, `lost`
+    (tokens preempted with their KV), `sequences` (summed over steps), `preempted`, `finished`,
+    the seconds of `schedule`, `forward`, `draw` and `emit`; over time, in seconds times each:
+    `kv_seconds` (reserved token slots), `resident_seconds` (running requests),
+    `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
+    `counted_sequences`. work: kernel → its work over those steps. kv: (capacity, reserved,
+    used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
+    and how many tokens it holds.
     """
 
     now: float
@@ -72,11 +87,13 @@ class Report:
     owners: tuple[int, ...]
     filled: tuple[int, ...]
     lives: tuple[Life, ...]
+    work: Mapping[str, Counted]
 
 
 TOTALS = (
-    "steps", "tokens", "prefill", "decodes", "recomputed", "sequences", "preempted", "finished",
-    "schedule", "forward", "draw", "emit", "kv_seconds", "resident_seconds",
+    "steps", "tokens", "prefill", "decodes", "lost", "sequences", "preempted", "finished",
+    "schedule", "forward", "draw", "emit", "kv_seconds", "resident_seconds", "waiting_seconds",
+    "counted_steps", "counted_sequences",
 )  # fmt: skip
 
 
@@ -89,7 +106,7 @@ class Meter:
         self._lives: dict[Request, Life] = {}
         self._past: deque[Life] = deque(maxlen=KEPT)
         self._last = 0
-        self._lost: dict[Request, int] = {}
+        self._work: dict[str, Counted] = {}
 
     def submitted(self, request: Request) -> None:
         """A request joined the queue."""
@@ -116,8 +133,12 @@ class Meter:
         t["decodes"] += step.decodes
         t["sequences"] += step.sequences
         t["preempted"] += step.preempted
+        t["lost"] += step.lost
         t["kv_seconds"] += step.kv.reserved * took
         t["resident_seconds"] += len(self._engine.running) * took
+        t["waiting_seconds"] += len(self._engine.waiting) * took
+        if t["steps"] % EVERY == 1:
+            self._count(step.sequences)
         for stage in step.seconds._fields:
             t[stage] += getattr(step.seconds, stage)
         if step.prefill or step.preempted:
@@ -127,6 +148,17 @@ class Meter:
                 self.ended(emitted.request)
             elif len(emitted.request.output) == 1 or step.preempted:
                 self._lives[emitted.request].enter("decode", now)
+
+    def _count(self, sequences: int) -> None:
+        self.totals["counted_steps"] += 1
+        self.totals["counted_sequences"] += sequences
+        for k in self._engine.model.work():
+            _, *so_far = self._work.get(k.name, Counted(k.unit, 0, 0, 0, 0))
+            own = k.each * sequences
+            more = (k.fixed.flops, k.fixed.bytes, own.flops, own.bytes)
+            self._work[k.name] = Counted(
+                k.unit, *(a + b for a, b in zip(so_far, more, strict=True))
+            )
 
     def _phases(self, now: float) -> None:
         for request in self._engine.running:
@@ -154,6 +186,7 @@ class Meter:
             tuple(owners),
             tuple(filled),
             (*self._past, *self._lives.values()),
+            dict(self._work),
         )
 
 

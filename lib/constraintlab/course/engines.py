@@ -1,0 +1,142 @@
+"""An engine's reports as a stack, and so as a verdict: what labs 04 and 05 say of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from constraintlab.engine.report import Counted, Report
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.compose import step_costs
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.stack import HostStage, Stack, kv_room
+from constraintlab.limits.work import Kernel, Work
+
+STAGES = ("schedule", "draw", "emit")
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an engine did between two reports."""
+
+    first: Report
+    last: Report
+
+    @property
+    def seconds(self) -> float:
+        return self.last.now - self.first.now
+
+    def grown(self, name: str) -> float:
+        """How much a counter of `Report.totals` has grown."""
+        return self.last.totals[name] - self.first.totals[name]
+
+    @property
+    def rate(self) -> float:
+        """Output tokens a second."""
+        return self.grown("tokens") / self.seconds
+
+    @property
+    def batch(self) -> float:
+        """Sequences a step, on average."""
+        return self.grown("sequences") / max(1.0, self.grown("steps"))
+
+    @property
+    def forward(self) -> float:
+        """Share of the time inside the model's forward pass: kernels, and what lies between."""
+        return self.grown("forward") / self.seconds
+
+    @property
+    def device_ms(self) -> float:
+        """Milliseconds inside the forward pass for each output token."""
+        return 1e3 * self.grown("forward") / max(1.0, self.grown("tokens"))
+
+    @property
+    def waste(self) -> float:
+        """Share of the reserved slots that held nothing at the end of the window."""
+        _, reserved, used = self.last.kv
+        return 1 - used / reserved if reserved else 0.0
+
+    @property
+    def queue(self) -> float:
+        """Requests that waited, on average."""
+        return self.grown("waiting_seconds") / self.seconds
+
+    def work(self) -> dict[str, Counted]:
+        """Each kernel's counted work within the window."""
+        zero = Counted("", 0, 0, 0, 0)
+        return {
+            name: Counted(
+                now.unit,
+                *(a - b for a, b in zip(now[1:], self.first.work.get(name, zero)[1:], strict=True)),
+            )
+            for name, now in self.last.work.items()
+        }
+
+    def flops(self) -> float:
+        """FLOP/s of the matrix products, counted over measured time."""
+        done = (w.fixed_flops + w.own_flops for w in self.work().values() if w.unit != "exp")
+        return self._each_second(sum(done))
+
+    def bytes(self) -> float:
+        """Bytes a second that the model must move, counted over measured time."""
+        return self._each_second(sum(w.fixed_bytes + w.own_bytes for w in self.work().values()))
+
+    def _each_second(self, counted: float) -> float:
+        """From the steps that were counted to all of them, a second."""
+        steps = max(1.0, self.grown("counted_steps"))
+        return counted / steps * self.grown("steps") / self.seconds
+
+
+def kernels(window: Window) -> tuple[Kernel, ...]:
+    """The window's average step: each kernel's work once a step, and for each sequence."""
+    steps = max(1.0, window.grown("counted_steps"))
+    sequences = max(1.0, window.grown("counted_sequences"))
+    return tuple(
+        Kernel(
+            name,
+            Work(w.own_flops / sequences, w.own_bytes / sequences),
+            Work(w.fixed_flops / steps, w.fixed_bytes / steps),
+            unit=w.unit,
+        )
+        for name, w in window.work().items()
+    )
+
+
+def dispatch(alone: Window, caps: Capacities) -> float:
+    """Seconds of a forward pass that no counted kernel explains, from a run of one sequence.
+
+    With one sequence the kernels are at their smallest, so this is what lies between them.
+    """
+    seconds = alone.grown("forward") / alone.grown("steps")
+    stack = Stack(kernels(alone), population=1.0)
+    return max(0.0, seconds - sum(c.at(1) for c in step_costs(stack, caps)))
+
+
+def engine_stack(window: Window, caps: Capacities, gap: float) -> Stack:
+    """The engine at the window's working point. gap: what `dispatch` measured.
+
+    Whoever waits is the population; a queue that never emptied counts as endless.
+    """
+    sequences = max(1.0, window.grown("sequences"))
+    capacity = window.last.kv[0]
+    held = window.grown("kv_seconds")
+    room = kv_room(capacity, [(window.grown("resident_seconds"), held)]) if held else math.inf
+    waits = window.queue >= 0.5
+    host = [HostStage("dispatch", fixed=gap)]
+    host += [HostStage(s, each=window.grown(s) / sequences) for s in STAGES]
+    return Stack(
+        kernels(window),
+        tuple(host),
+        tokens=window.grown("tokens") / sequences,
+        population=math.inf if waits else window.batch,
+        slots=window.last.slots,
+        kv_room=room,
+        shared_cores=caps.cores,
+    )
+
+
+def measured(reports: list[Report], unit: str = "tok/s") -> Estimate:
+    """Output tokens a second between neighbouring reports, with their spread."""
+    rates = [Window(a, b).rate for a, b in pairwise(reports) if b.now > a.now]
+    return Estimate.of(rates, unit)
