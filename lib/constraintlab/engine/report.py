@@ -72,7 +72,8 @@ class Report:
     the seconds of `schedule`, `forward`, `draw` and `emit`; over time, in seconds times each:
     `kv_seconds` (reserved token slots), `resident_seconds` (running requests),
     `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
-    `counted_sequences`. work: kernel → its work over those steps. kv: (capacity, reserved,
+    `counted_sequences`; with a prefix cache, `asked` tokens of attached requests, and `hit`, those
+    of them that were cached. work: kernel → its work over those steps. kv: (capacity, reserved,
     used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
     and how many tokens it holds.
     """
@@ -93,7 +94,7 @@ class Report:
 TOTALS = (
     "steps", "tokens", "prefill", "decodes", "lost", "sequences", "preempted", "finished",
     "schedule", "forward", "draw", "emit", "kv_seconds", "resident_seconds", "waiting_seconds",
-    "counted_steps", "counted_sequences",
+    "counted_steps", "counted_sequences", "asked", "hit",
 )  # fmt: skip
 
 
@@ -175,6 +176,8 @@ class Meter:
         owners, filled = blocks(kv, self._lives.items())
         for request, life in self._lives.items():
             life.tokens = len(request.output)
+        for name in ("asked", "hit"):
+            self.totals[name] = float(getattr(kv, name, 0))
         return Report(
             self._clock(),
             dict(self.totals),
