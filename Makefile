@@ -38,7 +38,7 @@ lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 unit:
-	$(BIN)/python -m pytest -q tests/unit tests/labs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs
 
 labs:
 	CONSTRAINTLAB_PRESET=ci CONSTRAINTLAB_HOME=$$(mktemp -d) $(BIN)/python -m pytest -q \
