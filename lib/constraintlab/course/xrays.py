@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from constraintlab.attention.target import Target
-from constraintlab.attention.xray import XrayError, sweep, target_of, xray
+from constraintlab.attention.xray import XrayError, sweep, target_of, xrays
 from constraintlab.attention.xray.compile import ARCHS
 from constraintlab.attention.xray.report import HEADINGS, Xray, row
 from constraintlab.course.show import Table, Text, source
@@ -30,7 +30,7 @@ def of(target, archs: Sequence[str] = ARCHS):
     """The table of a `Target`, or of a function that makes one: a kernel of your own, say."""
     try:
         made = target if isinstance(target, Target) else target()
-        return Table(HEADINGS, [row(xray(made, arch)) for arch in archs])
+        return Table(HEADINGS, [row(x) for x in xrays([(made, a) for a in archs])])
     except XrayError as error:
         return Text(f"**n/a**: {error}")
 

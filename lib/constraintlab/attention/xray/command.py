@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from constraintlab.attention.xray.report import HEADINGS, Xray, row, xray
+from constraintlab.attention.xray.report import HEADINGS, Xray, row, xrays
 from constraintlab.attention.xray.rungs import target_of
 from constraintlab.limits.home import home
 
@@ -20,7 +20,7 @@ def main(
     Raises XrayError for whatever can't be compiled or read.
     """
     target = target_of(rung, dtype, dim, **tile)
-    found = [xray(target, arch) for arch in archs]
+    found = xrays([(target, arch) for arch in archs])
     files = [written(rung, dtype, dim, x) for x in found]
     if as_json:
         reports = [x.as_dict() | {"where": str(f)} for x, f in zip(found, files, strict=True)]

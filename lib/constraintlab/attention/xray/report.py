@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from constraintlab.attention.target import Target
-from constraintlab.attention.xray.compile import ARCHS, XrayError, capability, compiled
-from constraintlab.attention.xray.occupancy import CHIPS, Occupancy, occupancy
-from constraintlab.attention.xray.sass import disassembled
+from constraintlab.attention.xray.compile import ARCHS, capability, compiled
+from constraintlab.attention.xray.errors import XrayError
+from constraintlab.attention.xray.job import Job, Reading
+from constraintlab.attention.xray.occupancy import CHIPS, Chip, Occupancy, occupancy
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,38 @@ class Xray:
 
 def xray(target: Target, arch: str) -> Xray:
     """Compile `target` for `arch` and read the machine code. XrayError says why it can't."""
+    return xrays([(target, arch)])[0]
+
+
+def xrays(wanted: Sequence[tuple[Target, str]]) -> list[Xray]:
+    """An x-ray of each target for each arch, compiled side by side. XrayError as in `xray`."""
+    chips = [chip_of(arch) for _, arch in wanted]
+    jobs = [Job.of(target, capability(arch)) for target, arch in wanted]
+    return [
+        _seen(target, arch, chip, reading)
+        for (target, arch), chip, reading in zip(wanted, chips, compiled(jobs), strict=True)
+    ]
+
+
+def chip_of(arch: str) -> Chip:
+    """The limits of `arch`; XrayError names those that are known."""
     chip = CHIPS.get(capability(arch))
     if chip is None:
         known = ", ".join(f"sm_{cc}" for cc in CHIPS)
         raise XrayError(f"the limits of {arch} are not known here: use one of {known}")
-    binary = compiled(target, arch)
-    code = disassembled(binary.cubin)
+    return chip
+
+
+def _seen(target: Target, arch: str, chip: Chip, reading: Reading) -> Xray:
+    code = reading.code
     return Xray(
         arch=arch,
         registers=code.registers,
         spill_bytes=code.stack,
-        shared=binary.shared,
+        shared=reading.shared,
         shared_limit=chip.shared_per_block,
-        warps=binary.warps,
-        occupancy=occupancy(chip, code.registers, binary.shared, binary.warps),
+        warps=reading.warps,
+        occupancy=occupancy(chip, code.registers, reading.shared, reading.warps),
         matrix=code.matrix,
         instructions=code.counts,
         total=code.total,
@@ -88,7 +107,9 @@ def sweep(
     make: Callable[[int], Target], values: Iterable[int], archs: Sequence[str] = ARCHS
 ) -> list[tuple[int, Xray]]:
     """[(value, x-ray)] of `make(value)` for each value and arch."""
-    return [(n, xray(make(n), arch)) for n in values for arch in archs]
+    made = [(n, make(n), arch) for n in values for arch in archs]
+    seen = xrays([(target, arch) for _, target, arch in made])
+    return [(n, x) for (n, _, _), x in zip(made, seen, strict=True)]
 
 
 HEADINGS = (
