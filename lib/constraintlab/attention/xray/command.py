@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from constraintlab.attention.xray.report import HEADINGS, Xray, row, xrays
+from constraintlab.attention.xray.report import HEADINGS, Xray, remarks, row, xrays
 from constraintlab.attention.xray.rungs import target_of
 from constraintlab.limits.home import home
 
@@ -58,9 +58,16 @@ def shown(rung, dtype, dim, target, found: Sequence[Xray], files: Sequence[Path]
         table.add_column(x.arch, justify="right")
     for heading, *cells in zip(HEADINGS[1:], *(row(x)[1:] for x in found), strict=True):
         table.add_row(heading, *cells)
+    if any(x.columns_limit for x in found):
+        table.add_row("tensor memory", *(columns(x) for x in found))
     table.add_row("instructions in all", *(str(x.total) for x in found))
     console.print(table)
     for x, path in zip(found, files, strict=True):
-        if not x.fits:
-            console.print(Text(f"{x.arch}: no launch could run it, it {x.reason}"), soft_wrap=True)
+        for remark in remarks(x):
+            console.print(Text(remark), soft_wrap=True)
         console.print(Text(f"{x.arch}: machine code in {path}", style="dim"), soft_wrap=True)
+
+
+def columns(x: Xray) -> str:
+    """Tensor memory of a program, in columns of 128 lanes of 4 bytes; none before Blackwell."""
+    return f"{x.columns} of {x.columns_limit} columns" if x.columns_limit else "n/a"

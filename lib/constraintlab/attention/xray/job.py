@@ -51,6 +51,14 @@ class Job:
             capability,
         )
 
+    def text(self, file: str, line: int) -> str:
+        """The source at a line of one of the kernel's functions, nothing for any other place."""
+        for s in self.sources:
+            lines = s.text.splitlines()
+            if Path(s.file).name == file and 0 <= line - s.line < len(lines):
+                return lines[line - s.line].strip()
+        return ""
+
     @property
     def key(self) -> str | None:
         """Equal for jobs that give equal readings; None where code elsewhere may change them."""
