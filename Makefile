@@ -4,12 +4,13 @@ BIN := .venv/bin
 LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
 
-.PHONY: help python lab test setup test-setup lint unit labs browser execute shots clean
+.PHONY: help python lab test setup test-setup lint unit labs browser peers execute shots clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
 	@echo "              (NO_BROWSER=1 prints the URL, PORT=8890 chooses the port)"
 	@echo "make test     set up what is missing and run lint, unit tests, notebooks, browser tests"
+	@echo "make peers    hold our engine against transformers and a real model (in CI, part of test)"
 	@echo "make execute  run the notebooks and store the outputs they should show"
 	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
@@ -22,7 +23,7 @@ setup: python
 	@$(PYTHON) .ci/install.py
 
 test-setup: python
-	@$(PYTHON) .ci/install.py test
+	@$(PYTHON) .ci/install.py test $(if $(CI),peers)
 
 lab: setup
 	@$(BIN)/constraintlab doctor
@@ -31,17 +32,21 @@ lab: setup
 
 test: test-setup
 	@bash .ci/chromium.sh
-	@$(MAKE) --no-print-directory lint unit labs browser
+	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),peers)
 
 lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 unit:
-	$(BIN)/python -m pytest -q tests/unit tests/labs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs
 
 labs:
 	CONSTRAINTLAB_PRESET=ci CONSTRAINTLAB_HOME=$$(mktemp -d) $(BIN)/python -m pytest -q \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider labs
+
+peers:
+	@$(PYTHON) .ci/install.py test peers
+	$(BIN)/python -m pytest -q tests/peers
 
 browser:
 	$(BIN)/python -m pytest -q tests/browser

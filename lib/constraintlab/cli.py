@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 
@@ -12,6 +13,8 @@ app = typer.Typer(no_args_is_help=True)
 ARCH = typer.Option(
     ["sm_80", "sm_90", "sm_100"], help="Compile for this GPU; may be given more than once."
 )
+GGUF = typer.Argument(help="A GGUF of a Llama, Qwen2, Qwen3 or Gemma 3.")
+OUT = typer.Option(None, "--out", help="Folder to write; the file's name, here, unless given.")
 app.add_typer(bench, name="bench")
 
 
@@ -55,6 +58,26 @@ def xray(
     except XrayError as error:
         typer.echo(f"xray: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+@app.command()
+def convert(
+    file: Path = GGUF,
+    out: Path | None = OUT,
+    dtype: str = typer.Option("bfloat16", help="bfloat16 or float32."),
+) -> None:
+    """Make a GGUF file a folder with safetensors, configuration and tokenizer."""
+    from constraintlab.engine.model import gguf
+
+    def say(line: str) -> None:
+        typer.echo(f"convert: {line}", err=True)
+
+    try:
+        made = gguf.convert(file, out or Path(file.stem), dtype=dtype, report=say)
+    except (ValueError, OSError) as error:
+        say(str(error))
+        raise typer.Exit(2) from None
+    typer.echo(made)
 
 
 @app.command()

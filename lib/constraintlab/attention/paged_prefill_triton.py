@@ -103,9 +103,7 @@ def prefill_kernel(
     begin = 0
     whole = tl.minimum(keys, first + 1 + keys - queries)
     end = tl.minimum(keys, first + BLOCK_M + keys - queries)
-    # The maximum is for the compiler: where `whole` might be below 0, it runs the tensor cores'
-    # products on Hopper one after the other (ptxas says so, C7515).
-    whole = tl.maximum(0, whole) // BLOCK_N * BLOCK_N
+    whole = whole // BLOCK_N * BLOCK_N
     if WINDOWED:
         # The first query's oldest key; blocks before it may be gone. Each tile has a mask.
         begin = tl.maximum(0, first + keys - queries - window + 1)

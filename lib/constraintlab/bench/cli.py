@@ -56,6 +56,18 @@ def kv(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def engine(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+) -> None:
+    """Our engine against transformers on a real 270 M model, and against the bandwidth limit."""
+    from constraintlab.bench import engine as bench
+
+    report = bench.run(rounds=11 if full else 5, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""

@@ -71,7 +71,7 @@ def check_tile(answer: object) -> Result:
     """Lab 02: tiles of the fused kernel as tall as registers and shared memory allow."""
     if not callable(answer):
         return Result(False, "give a function, not its result")
-    from constraintlab.attention.xray import XrayError, target_of, xray
+    from constraintlab.attention.xray import XrayError, target_of, xrays
 
     for keys in (64, 256, 1024):
         try:
@@ -83,10 +83,9 @@ def check_tile(answer: object) -> Result:
         if queries not in (16, 32, 64, 128) or isinstance(queries, bool):
             return Result(False, f"for {keys} keys you say {queries!r}: give 16, 32, 64 or 128")
         try:
-            seen = xray(target_of("fused", keys=keys, queries=queries, warps=8), "sm_80")
-            taller = queries < 128 and xray(
-                target_of("fused", keys=keys, queries=2 * queries, warps=8), "sm_80"
-            )
+            tries = [n for n in (queries, 2 * queries) if n <= 128]
+            targets = [target_of("fused", keys=keys, queries=n, warps=8) for n in tries]
+            seen, *taller = xrays([(target, "sm_80") for target in targets])
         except XrayError as error:
             return Result(False, f"this exercise can't be checked here: {error}")
         if not seen.fits:
@@ -94,7 +93,7 @@ def check_tile(answer: object) -> Result:
         if seen.spill_bytes:
             spilled = f"{seen.spill_bytes} bytes a thread"
             return Result(False, f"{queries} × {keys} keys spill {spilled} to memory: too tall")
-        if taller and taller.fits and not taller.spill_bytes:
+        if any(x.fits and not x.spill_bytes for x in taller):
             return Result(False, f"for {keys} keys there is room for more than {queries} queries")
     return Result(True, "every tile is as tall as the chip allows, and none spills")
 

@@ -1,15 +1,14 @@
-"""Lab 03's second half: attention's share of a layer, and the time between kernels in decode."""
+"""Lab 03's second half: the time between kernels in decode, and what two fixes make of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
 from constraintlab.course.layer import DIM, Layer, Past, angles, few_kernels, many_kernels
-from constraintlab.course.measure import Rounds, interleave
+from constraintlab.course.measure import interleave
 from constraintlab.course.show import Table, si
 from constraintlab.limits.estimate import Estimate
 
@@ -41,6 +40,16 @@ class Model:
     @property
     def nbytes(self) -> int:
         return sum(layer.nbytes for layer, _ in self.layers)
+
+    def to(self, dtype: torch.dtype) -> Model:
+        """The same layers with weights and caches of another dtype."""
+        return Model(
+            tuple(
+                (layer.to(dtype), Past(past.k.to(dtype), past.v.to(dtype), past.length))
+                for layer, past in self.layers
+            ),
+            self.context,
+        )
 
     def stepper(self, forward: Callable = many_kernels) -> Callable[[], torch.Tensor]:
         """A call that decodes one token: every layer once, at the same position each time."""
@@ -136,46 +145,19 @@ def race_fewer_kernels(model: Model, wait: Callable, rounds: int = 9) -> tuple[f
     return step / (step - len(model.layers) * saved), seen.gain("few", over="many")
 
 
-@dataclass(frozen=True)
-class Prefill:
-    """A layer over a whole prompt, with one rung for its attention: seconds of both."""
+def race_half_bytes(
+    splits: Sequence[Split], wait: Callable, rounds: int = 9
+) -> list[tuple[float, Estimate]]:
+    """(predicted, measured) gain of each model's step from weights of half the bytes, in bf16.
 
-    rung: str
-    layer: float
-    attention: float
-
-    @property
-    def share(self) -> float:
-        return min(1.0, self.attention / self.layer)
-
-
-def race_prefill(
-    layer: Layer, tokens: int, rungs: dict[str, Callable], wait: Callable, rounds: int = 5
-) -> tuple[list[Prefill], Rounds]:
-    """(the layer with each rung's attention, all rounds; `NAME, fewer kernels` is among them)."""
-    past = Past.empty(layer, tokens)
-    x = torch.randn(tokens, layer.width, generator=torch.Generator().manual_seed(0)).to(layer.out)
-    turns = angles(0, tokens, x)
-    q, k, v = (t.normal_(std=0.1) for t in torch.empty(3, 1, layer.width // DIM, tokens, DIM).to(x))
-
-    def whole(forward, attend):
-        with torch.inference_mode():
-            return forward(layer, x, past, turns, attend)
-
-    calls = {}
-    for name, attend in rungs.items():
-        calls[name] = partial(whole, many_kernels, attend)
-        calls[f"{name}, fewer kernels"] = partial(whole, few_kernels, attend)
-        calls[f"{name} alone"] = partial(attend, q, k, v)
-    seen = interleave(calls, rounds=rounds, wait=wait)
-    # The best of the rounds: a share of two medians swings when a neighbour takes a core.
-    best = {name: min(seconds) for name, seconds in seen.seconds.items()}
-    return [Prefill(n, best[n], best[f"{n} alone"]) for n in rungs], seen
-
-
-def prefill_table(found: Sequence[Prefill]) -> Table:
-    rows = [
-        (p.rung, f"{1e3 * p.layer:.1f}", f"{1e3 * p.attention:.1f}", f"{p.share:.0%}")
-        for p in found
-    ]
-    return Table(("attention by", "layer, ms", "attention alone, ms", "share"), rows)
+    Predicted: what lies between kernels stays, the rest halves, as if reading weights were all
+    that the rest does.
+    """
+    found = []
+    for s in splits:
+        half = s.model.to(torch.bfloat16)
+        seen = interleave({"whole": s.model.stepper(), "half": half.stepper()},
+                          rounds=rounds, wait=wait)  # fmt: skip
+        rest = max(0.0, s.step - s.between)
+        found.append((s.step / (s.step - rest / 2), seen.gain("half", over="whole")))
+    return found

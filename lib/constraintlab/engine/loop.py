@@ -140,12 +140,19 @@ class Engine:
         self._voices.pop(request, None)
         request.finish("cancelled")
 
-    def step(self) -> Step:
-        """Plan, compute and emit once. ValueError when nothing waits or runs."""
+    def plan(self) -> StepPlan:
+        """What the policy would do next; changes nothing."""
+        return self.policy.plan(self.waiting, self.running, self.kv, self.budget)
+
+    def step(self, plan: StepPlan | None = None) -> Step:
+        """Plan, compute and emit once; plan: one that is still valid, instead of a new one.
+
+        ValueError when nothing waits or runs.
+        """
         if not self.busy:
             raise ValueError("nothing waits and nothing runs: submit a request first")
         began = self._clock()
-        plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
+        plan = plan or self.plan()
         lost = sum(r.computed for r in plan.preempted)
         pieces = self._schedule(plan)
         drawing = [p.request for p in pieces if p.draws]

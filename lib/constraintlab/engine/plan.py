@@ -86,7 +86,8 @@ class Policy(Protocol):
         self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
     ) -> StepPlan:
         """The next step. waiting: in order of arrival, the preempted among them in front.
-        running: in order of admission. No request in `waiting` may be one that `kv` refuses."""
+        running: in order of admission, each with a token to compute. No request in `waiting`
+        may be one that `kv` refuses."""
 
 
 def keep(

@@ -29,13 +29,11 @@ class StopMatcher:
         if self.found is not None:
             return ""
         text = self._held + text
-        ends = [
-            (at + len(stop), -len(stop)) for stop in self._stops if (at := text.find(stop)) >= 0
-        ]
+        ends = [(text.find(stop) + len(stop), stop) for stop in self._stops if stop in text]
         if ends:
-            end, minus = min(ends)
-            self.found, self._held = text[end + minus : end], ""
-            return text[: end + minus]
+            end, self.found = min(ends, key=lambda pair: (pair[0], -len(pair[1])))
+            self._held = ""
+            return text[: end - len(self.found)]
         keep = self._may_start(text)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]

@@ -15,7 +15,12 @@ from functools import cache
 
 def call(module, function, *args, **options):
     """constraintlab.attention.`module`.`function`(*args, **options), interpreted."""
-    return _worker().submit(_run, module, function, args, options).result()
+    return interpreted(_run, module, function, args, options)
+
+
+def interpreted(function, *args):
+    """function(*args) where the interpreter is; the function and all else must be importable."""
+    return _worker().submit(function, *args).result()
 
 
 @cache

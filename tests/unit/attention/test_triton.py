@@ -36,6 +36,8 @@ SHAPES = {
     "past keys, one off a tile": Shape(1, 2, 1, 3, 65, 16),
     "rows that see nothing": Shape(1, 2, 2, 9, 4, 16),
     "a tile and one": Shape(1, 2, 2, 33, 33, 64),
+    # the first block's last query is the only one to see the last tile's first key
+    "a block ends one into a tile": Shape(1, 1, 1, 129, 130, 16),
 }
 
 
@@ -94,12 +96,34 @@ def test_splits_of_a_sequence_join_to_the_same_answer(splits):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(
-    ("lens", "new"), [([4, 5, 9], [4, 1, 3]), ([70, 3], [66, 3]), ([6, 0, 8], [0, 0, 8])]
+    ("lens", "new"),
+    [
+        ([4, 5, 9], [4, 1, 3]),
+        ([70, 3], [66, 3]),
+        ([6, 0, 8], [0, 0, 8]),
+        # a tile ends one past the diagonal
+        ([65], [3]),
+    ],
 )
 def test_paged_prefill_agrees_with_fp64(lens, new, window, dtype):
     p = problem(lens, new=new, dtype=dtype)
     out = interpreted("paged_prefill_triton", "prefill_paged", *p.args, window=window)
     assert agrees(out, paged_reference(p, window=window), paged_tolerance(p))
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "new", "window"),
+    [("paged_triton", "attend_paged", None, 5), ("paged_prefill_triton", "prefill_paged", [3], 3)],
+)
+def test_blocks_that_a_window_left_behind_are_never_read(module, function, new, window):
+    # Of 37 keys the oldest that is seen is 32, the first of block 8.
+    p = problem([37], new=new)
+    before = interpreted(module, function, *p.args, window=window)
+    assert agrees(before, paged_reference(p, window=window), paged_tolerance(p))
+    for pool in (p.k_pool, p.v_pool):
+        pool[p.table[0, :8]] = torch.nan
+    p.table[0, :8] = 2**30
+    assert torch.equal(interpreted(module, function, *p.args, window=window), before)
 
 
 @pytest.mark.parametrize("dim", [64, 128, 256])

@@ -5,7 +5,7 @@ import torch
 
 from constraintlab.attention import flash, naive
 from constraintlab.attention.rung import Shape
-from constraintlab.course import gaps, ladder
+from constraintlab.course import gaps, ladder, prefill
 from constraintlab.course.layer import Layer, few_kernels, many_kernels
 from constraintlab.course.tiles import TileSlider
 
@@ -38,7 +38,7 @@ def test_a_split_adds_up_and_counts_every_layer():
 def test_a_share_is_never_above_one():
     model = gaps.Model.of(128, 0)
     assert gaps.Split(model, 1.0, 2.0).share == 1.0
-    assert gaps.Prefill("naive", 1.0, 1.5).share == 1.0
+    assert prefill.Prefill("naive", 1.0, 1.5).share == 1.0
 
 
 def test_fewer_kernels_are_predicted_from_what_they_save_when_there_is_nothing_to_do():
@@ -48,7 +48,7 @@ def test_fewer_kernels_are_predicted_from_what_they_save_when_there_is_nothing_t
 
 def test_prefill_times_the_layer_with_each_rung_and_the_rung_alone():
     rungs = {"textbook": naive.attend, "flash": flash.attend}
-    found, seen = gaps.race_prefill(Layer.random(64), 32, rungs, nothing, rounds=3)
+    found, seen = prefill.race_prefill(Layer.random(64), 32, rungs, nothing, rounds=3)
     assert [p.rung for p in found] == list(rungs) and "flash, fewer kernels" in seen.seconds
     assert all(0 < p.share <= 1 for p in found)
 
@@ -80,3 +80,11 @@ def test_moving_a_slider_adds_a_row():
     row, shown = slider.widget().children
     row.children[0].value = 32
     assert "32 × 256" in shown.value
+
+
+def test_half_the_bytes_is_predicted_from_what_does_not_lie_between_kernels():
+    model = gaps.Model.of(128, 2**20)
+    thin, wide = gaps.Split(model, 1.0, 0.8), gaps.Split(model, 1.0, 0.0)
+    (thin_x, thin_got), (wide_x, _) = gaps.race_half_bytes((thin, wide), nothing, rounds=3)
+    assert thin_x == pytest.approx(1 / 0.9) and wide_x == pytest.approx(2.0)
+    assert thin_got.value > 0 and model.to(torch.bfloat16).nbytes == model.nbytes // 2

@@ -1,4 +1,4 @@
-"""A toy engine loop: schedule, run, emit, with a hash where the model would be.
+"""The engine loop over a toy model: a hash where the forward pass would be.
 
 Its pool of keys and values holds tokens, written to the slots that the store gives and read
 through block tables, and the next token is a hash of what is read. So a wrong slot, a block
@@ -8,11 +8,11 @@ given to two requests, a missed copy or a stale prefix changes answers, as it wo
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Sequence
 from random import Random
 from zlib import crc32
 
+from constraintlab.engine import loop
 from constraintlab.engine.kv.contiguous import RESERVES, ContiguousKV
 from constraintlab.engine.kv.paged import PagedKV
 from constraintlab.engine.kv.prefix import PrefixKV
@@ -75,97 +75,72 @@ def workload(seed: int, n: int, prompt: int = 8, output: int = 8, stops: bool = 
     return requests
 
 
-class Engine:
-    """The loop. `trace` has for each step what was computed and who was preempted."""
+class Tokens:
+    """A `loop.Model` whose pool of keys and values holds tokens, and whose logits are the next."""
+
+    def __init__(self, kv) -> None:
+        self.kv, self.pool = kv, [None] * (kv.units * kv.block_size)
+
+    def copy(self, pairs) -> None:
+        copy(self.pool, pairs, self.kv.block_size)
+
+    def forward(self, pieces) -> list[int]:
+        for piece in pieces:
+            self.write(piece.slots, piece.tokens)
+        found = []
+        for r in [piece.request for piece in pieces if piece.draws]:
+            seen = read(self.pool, self.kv, r, r.length)
+            assert seen == r.tokens, f"{r.id} reads {seen}: has {r.tokens}"
+            found.append(next_token(seen))
+        return found
+
+    def draw(self, logits, requests) -> list[int]:
+        return logits
+
+    def forget(self, request) -> None:
+        """Nothing is kept for it."""
+
+    def write(self, slots, tokens) -> None:
+        for slot, token in zip(slots, tokens, strict=True):
+            self.pool[slot] = token
+
+
+class Engine(loop.Engine):
+    """The engine over `Tokens`. `trace` has for each step what was computed, who was preempted."""
 
     def __init__(self, policy, kv, budget: Budget) -> None:
-        self.policy, self.kv, self.budget = policy, kv, budget
-        self.pool: list[int | None] = [None] * (kv.units * kv.block_size)
-        self.waiting: deque[Request] = deque()
-        self.running: list[Request] = []
+        super().__init__(Tokens(kv), policy, kv, budget)
         self.trace: list[tuple] = []
 
     def submit(self, *requests: Request) -> None:
         for request in requests:
-            if self.kv.refuse(request):
-                request.finish("refused")
-            else:
-                self.waiting.append(request)
-
-    @property
-    def busy(self) -> bool:
-        return bool(self.waiting or self.running)
-
-    def plan(self) -> StepPlan:
-        return self.policy.plan(self.waiting, self.running, self.kv, self.budget)
+            super().submit(request)
 
     def step(self, plan: StepPlan | None = None) -> StepPlan:
-        """One step, by `plan` or a new one."""
+        """One step, by `plan` or a new one, which is returned."""
         plan = plan or self.plan()
-        self.apply(plan)
         self.trace.append(outline(plan))
-        for request, n in plan.chunks:
-            start = request.computed
-            self.write(request, request.span(start, start + n), n)
-        for request, n in plan.chunks:
-            request.advance(n)
-            if not request.todo:
-                seen = self.read(request)
-                assert seen == request.tokens, f"{request.id} reads {seen}: has {request.tokens}"
-                request.append(next_token(seen))
-        self.leave()
+        super().step(plan)
+        self.kv.assert_consistent()
         return plan
 
     def leap(self, plan: StepPlan) -> None:
         """The steps of the plan's horizon at once, with the tokens of `answer`."""
-        assert plan.horizon > 1
-        self.apply(plan)
+        assert plan.horizon > 1 and not plan.admitted and not plan.preempted
         for _ in range(plan.horizon):
             self.trace.append(outline(plan))
         for request, _ in plan.chunks:
             new = answer(request)[len(request.output) :][: plan.horizon]
             tokens = (*request.span(request.computed, request.length), *new)
-            self.write(request, tokens[: plan.horizon], plan.horizon)
+            grown = self.kv.grow(request, plan.horizon)
+            self.model.copy(grown.copies)
+            self.model.write(grown.slots, tokens[: plan.horizon])
             request.output.extend(new[:-1])
             request.advance(plan.horizon)
-            request.append(new[-1])
-        self.leave()
-
-    def apply(self, plan: StepPlan) -> None:
-        """The plan's releases and admissions."""
-        for request in plan.preempted:
-            self.kv.release(request)
-            request.preempt()
-            self.running.remove(request)
-            self.waiting.appendleft(request)
-        for request in plan.admitted:
-            assert self.waiting.popleft() is request
-            request.admit(self.kv.attach(request))
-            self.running.append(request)
-
-    def write(self, request: Request, tokens: Sequence[int], n: int) -> None:
-        """What the model does: keys and values of n tokens into the pool."""
-        grown = self.kv.grow(request, n)
-        copy(self.pool, grown.copies, self.kv.block_size)
-        for slot, token in zip(grown.slots, tokens, strict=True):
-            self.pool[slot] = token
-
-    def read(self, request: Request) -> tuple:
-        return read(self.pool, self.kv, request)
-
-    def leave(self) -> None:
-        for request in [r for r in self.running if r.phase is Phase.FINISHED]:
-            self.kv.release(request)
-            self.running.remove(request)
+            if request.append(new[-1]):
+                self.kv.release(request)
+        self.running = [r for r in self.running if r.phase is Phase.RUNNING]
         self.kv.assert_consistent()
-
-    def cancel(self, request: Request) -> None:
-        if request.phase is Phase.RUNNING:
-            self.kv.release(request)
-            self.running.remove(request)
-        else:
-            self.waiting.remove(request)
-        request.finish("cancelled")
 
 
 def outline(plan: StepPlan) -> tuple:
@@ -180,7 +155,8 @@ def copy(pool: list, copies: Sequence[tuple[int, int]], size: int) -> None:
         pool[new * size : new * size + size] = pool[old * size : old * size + size]
 
 
-def read(pool: list, kv, request: Request) -> tuple:
-    """The tokens whose keys and values a request finds through its block table."""
+def read(pool: list, kv, request: Request, n: int | None = None) -> tuple:
+    """The n tokens, all computed ones if not given, that a request finds through its table."""
     table, size = kv.block_table(request), kv.block_size
-    return tuple(pool[table[i // size] * size + i % size] for i in range(request.computed))
+    n = request.computed if n is None else n
+    return tuple(pool[table[i // size] * size + i % size] for i in range(n))

@@ -41,6 +41,7 @@ def test_answers_are_those_of_each_request_alone(pair, pool, budget, seed, n):
         plan = engine.step()
         assert not plan.preempted or not plan.admitted
         assert len(plan.chunks) + len(plan.paused) <= budget.slots
+        assert plan.tokens <= budget.tokens or "chunked" not in pair[0]
         # Nobody who runs is younger than one who waits, and the oldest comes nearer to its end.
         order = [r.id for r in (*engine.running, *engine.waiting)]
         assert order == sorted(order)

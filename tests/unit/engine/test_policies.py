@@ -11,7 +11,7 @@ from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 
-from .mock import POLICIES, Engine, workload
+from .mock import POLICIES, STORES, Engine, workload
 
 
 def requests(*sizes):
@@ -48,6 +48,22 @@ def test_a_prompt_longer_than_the_budget_takes_several_chunks():
     engine = engine_with(Chunked(), PagedKV(100), Budget(2, 8), (20, 2), (3, 2), (5, 2))
     assert chunks(engine, 4) == [[(0, 8)], [(0, 8)], [(0, 4), (1, 3)], [(0, 1), (1, 1)]]
     assert chunks(engine, 1) == [[(2, 5)]]
+
+
+def test_decodes_have_their_token_before_prompts_get_the_rest():
+    engine = engine_with(Chunked(), PagedKV(100), Budget(4, 4), (1, 9), (1, 9), (1, 9), (9, 1))
+    assert chunks(engine, 3) == [
+        [(0, 1), (1, 1), (2, 1), (3, 1)],
+        [(0, 1), (1, 1), (2, 1), (3, 1)],
+        [(0, 1), (1, 1), (2, 1), (3, 1)],
+    ]
+    assert engine.plan().horizon == 1, "a chunk of one token is no decode"
+
+
+def test_a_chunked_prompt_is_admitted_once_the_pool_has_room_for_the_whole_of_it():
+    engine = engine_with(Chunked(), PagedKV(6, 4), Budget(2, 8), (14, 3), (12, 2))
+    assert chunks(engine, 4) == [[(0, 8)], [(0, 6)], [(0, 1)], [(0, 1)]]
+    assert chunks(engine, 2) == [[(1, 8)], [(1, 4)]]
 
 
 def test_static_batching_waits_for_its_longest():
@@ -105,8 +121,11 @@ def test_none_is_admitted_while_one_is_preempted():
 
 
 @pytest.mark.parametrize("policy", [Continuous(watermark=0.5), Chunked(watermark=0.5)])
-def test_an_admission_leaves_the_watermark_free_except_in_an_empty_engine(policy):
-    engine = engine_with(policy, PagedKV(8, 4), Budget(4, 64), (20, 2), (1, 1), (4, 2), (4, 1))
+@pytest.mark.parametrize("store", ["paged", "prefix", "oracle"])
+def test_an_admission_leaves_the_watermark_free_except_in_an_empty_engine(policy, store):
+    engine = engine_with(
+        policy, STORES[store](8, 4), Budget(4, 64), (20, 2), (1, 1), (4, 2), (4, 1)
+    )
     assert chunks(engine, 3) == [[(0, 20)], [(0, 1)], [(1, 1), (2, 4), (3, 4)]]
 
 

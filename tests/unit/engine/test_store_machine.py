@@ -98,11 +98,17 @@ class Stores(RuleBasedStateMachine):
             assert self.kv.free == free - need
 
     @precondition(lambda self: self.running)
-    @rule(at=pick, part=st.integers(1, 9), token=st.integers(0, 1))
-    def grow(self, at, part, token):
+    @rule(tokens=st.lists(st.integers(0, 1), min_size=4, max_size=4))
+    def emit(self, tokens):
+        """Each that is up to date draws a token, unless it is its last."""
+        for i, request in enumerate(self.running):
+            if not request.todo and request.remaining > 1:
+                request.append(tokens[i % len(tokens)])
+
+    @precondition(lambda self: self.running)
+    @rule(at=pick, part=st.integers(1, 9))
+    def grow(self, at, part):
         request = self.running[at % len(self.running)]
-        if not request.todo and request.remaining > 1:
-            request.append(token)
         if request.todo:
             self.write(request, min(part, request.todo))
 
@@ -157,7 +163,7 @@ class Stores(RuleBasedStateMachine):
             rest = [r for r in self.running if r.todo and r not in gone and r not in grown]
             if rest and tally.take(rest[at % len(rest)], rest[at % len(rest)].todo):
                 grown.append(rest[at % len(rest)])
-        if not gone:
+        if not gone or isinstance(self.kv, ContiguousKV):
             for request in self.waiting[: new % 4]:
                 if tally.take(request, request.todo - self.kv.prefix(request)):
                     joined.append(request)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from constraintlab.attention.xray.report import HEADINGS, Xray, row, xray
+from constraintlab.attention.xray.report import HEADINGS, Xray, remarks, row, xrays
 from constraintlab.attention.xray.rungs import target_of
 from constraintlab.limits.home import home
 
@@ -20,7 +20,7 @@ def main(
     Raises XrayError for whatever can't be compiled or read.
     """
     target = target_of(rung, dtype, dim, **tile)
-    found = [xray(target, arch) for arch in archs]
+    found = xrays([(target, arch) for arch in archs])
     files = [written(rung, dtype, dim, x) for x in found]
     if as_json:
         reports = [x.as_dict() | {"where": str(f)} for x, f in zip(found, files, strict=True)]
@@ -58,9 +58,16 @@ def shown(rung, dtype, dim, target, found: Sequence[Xray], files: Sequence[Path]
         table.add_column(x.arch, justify="right")
     for heading, *cells in zip(HEADINGS[1:], *(row(x)[1:] for x in found), strict=True):
         table.add_row(heading, *cells)
+    if any(x.columns_limit for x in found):
+        table.add_row("tensor memory", *(columns(x) for x in found))
     table.add_row("instructions in all", *(str(x.total) for x in found))
     console.print(table)
     for x, path in zip(found, files, strict=True):
-        if not x.fits:
-            console.print(Text(f"{x.arch}: no launch could run it, it {x.reason}"), soft_wrap=True)
+        for remark in remarks(x):
+            console.print(Text(remark), soft_wrap=True)
         console.print(Text(f"{x.arch}: machine code in {path}", style="dim"), soft_wrap=True)
+
+
+def columns(x: Xray) -> str:
+    """Tensor memory of a program, in columns of 128 lanes of 4 bytes; none before Blackwell."""
+    return f"{x.columns} of {x.columns_limit} columns" if x.columns_limit else "n/a"

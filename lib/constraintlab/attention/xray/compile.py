@@ -1,30 +1,33 @@
-"""Compile one specialisation of a Triton kernel for a GPU that need not be here."""
+"""Compile Triton kernels for GPUs that need not be here, in processes that may end badly."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import json
+import os
+import pickle
 import re
-from dataclasses import dataclass
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 
-from constraintlab.attention.target import Target
+from constraintlab.attention.xray import kept
+from constraintlab.attention.xray.errors import NO_TRITON, XrayError, ended
+from constraintlab.attention.xray.job import Job, Reading
+from constraintlab.limits import cgroup
 
 ARCHS = ("sm_80", "sm_90", "sm_100")
 """A100, H100 and B200: what the x-ray compiles for unless asked otherwise."""
 
+CHILD = "constraintlab.attention.xray.child"
 
-class XrayError(RuntimeError):
-    """The kernel can't be compiled or read here; the message names the cause and the fix."""
-
-
-@dataclass(frozen=True)
-class Binary:
-    """A compiled kernel: machine code, and the dynamic shared memory that a launch asks for."""
-
-    arch: str
-    cubin: bytes
-    shared: int
-    warps: int
+PATIENCE = 180.0
+"""Seconds for one kernel; ptxas takes many when it has thousands of registers to spill."""
 
 
 def capability(arch: str) -> int:
@@ -35,55 +38,88 @@ def capability(arch: str) -> int:
     return int(found[1])
 
 
-def compiled(target: Target, arch: str) -> Binary:
-    """`target` compiled for `arch`, about a second the first time; Triton caches it by source.
+def compiled(jobs: Sequence[Job], patience: float = PATIENCE) -> list[Reading]:
+    """The reading of each job: a kept one, or compiled now, about a second each, one a core.
 
-    Raises XrayError with Triton's or ptxas's own words when the kernel doesn't compile.
+    Raises XrayError with the compiler's own words when a kernel doesn't compile, or ends the
+    compiler; the other jobs' readings are kept all the same.
     """
-    cc = capability(arch)
-    try:
-        import triton
-        from triton.backends.compiler import GPUTarget
-        from triton.compiler import ASTSource
-        from triton.runtime.jit import JITFunction
-    except ImportError as error:
-        raise XrayError(
-            f"the x-ray needs Triton, which is not here ({error}): use Linux on x86-64, "
-            "where `pip install triton` brings it"
-        ) from error
-    kernel = target.kernel
-    if not isinstance(kernel, JITFunction):
-        raise XrayError(
-            "the kernel was loaded for Triton's interpreter, which compiles nothing: start again "
-            "without TRITON_INTERPRET in the environment"
-        )
-    names = kernel.arg_names
-    unknown = [n for n in names if n not in target.signature and n not in target.constexprs]
-    if unknown:
-        raise XrayError(f"the target gives no type or value for {', '.join(unknown)}: add them")
-    source = ASTSource(
-        fn=kernel,
-        signature={n: target.signature.get(n, "constexpr") for n in names},
-        constexprs={(names.index(n),): v for n, v in target.constexprs.items() if n in names},
-        attrs={(names.index(n),): [["tt.divisibility", 16]] for n in target.divisible},
-    )
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # where Triton prints what ptxas refused
-            made = triton.compile(
-                source,
-                target=GPUTarget("cuda", cc, 32),
-                options={"num_warps": target.warps, "num_stages": target.stages},
-            )
-    except Exception as error:  # Triton raises whatever its passes, its AST reader or ptxas say
-        raise XrayError(f"the kernel does not compile for {arch}: {cause(error)}") from error
-    return Binary(arch, made.asm["cubin"], made.metadata.shared, made.metadata.num_warps)
+    found: list[Reading | str | None] = [kept.load(job) for job in jobs]
+    missing = [i for i, reading in enumerate(found) if reading is None]
+    if missing:
+        if not find_spec("triton"):
+            raise XrayError(NO_TRITON)
+        made = _made([jobs[i] for i in missing], patience)
+        for i, outcome in zip(missing, made, strict=True):
+            found[i] = outcome
+            if isinstance(outcome, Reading):
+                kept.store(jobs[i], outcome)
+    for job, outcome in zip(jobs, found, strict=True):
+        if isinstance(outcome, str):
+            name = job.sources[0].name
+            raise XrayError(f"{name} does not compile for sm_{job.capability}: {outcome}")
+    return found
 
 
-def cause(error: BaseException) -> str:
-    """The innermost reason in one readable piece: Triton wraps errors, ptxas adds its command."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    ptxas = [line for line in lines if re.match(r"ptxas (fatal|error)", line)]
-    telling = [line for line in lines if re.search(r"error|must|not|expected", line, re.I)]
-    return f"{type(error).__name__}: {' '.join((ptxas or telling or lines)[:2])[:400]}"
+def _made(jobs: Sequence[Job], patience: float) -> list[Reading | str]:
+    """What became of each job: its reading, or why there is none."""
+    with tempfile.TemporaryDirectory(prefix="constraintlab-xray-") as name:
+        folder = Path(name)
+        (folder / "jobs").write_bytes(pickle.dumps(list(jobs)))
+        left, lost = list(range(len(jobs))), {}
+        while left:
+            workers = max(1, min(len(left), int(cgroup.cores())))
+            parts = [left[n::workers] for n in range(workers)]
+            for part, status in zip(parts, _run(folder, parts, patience), strict=True):
+                undone = [i for i in part if not (folder / f"{i}.done").exists()]
+                # A process does its jobs in turn, so the first that is missing has ended it.
+                if undone:
+                    log = (folder / f"{undone[0]}.log").read_text(errors="replace")
+                    lost[undone[0]] = ended(status, log, patience)
+            left = [i for i in left if i not in lost and not (folder / f"{i}.done").exists()]
+        return [lost.get(i) or _outcome(folder / f"{i}.done") for i in range(len(jobs))]
+
+
+def _outcome(file: Path) -> Reading | str:
+    told = json.loads(file.read_text(encoding="utf-8"))
+    return Reading.of(told["reading"]) if "reading" in told else told["failed"]
+
+
+def _run(folder: Path, parts: Sequence[list[int]], patience: float) -> list[int | None]:
+    """A process for each part, side by side; how each ended, None for one that was stopped."""
+    children = [_start(folder, part) for part in parts]
+    until = time.monotonic() + patience * max(map(len, parts))
+    try:
+        for process in children:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+        return [process.poll() for process in children]
+    finally:
+        # Also when a notebook's user interrupts the cell; and each one's ptxas with it.
+        for process in children:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _start(folder: Path, part: Sequence[int]) -> subprocess.Popen:
+    command = [sys.executable, "-u", "-m", CHILD, str(folder), *map(str, part)]
+    with (folder / f"{part[0]}.log").open("wb") as log:
+        return subprocess.Popen(
+            command, env=_environment(folder), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours, but compiling, for the arch that is asked for, and leaving nothing behind."""
+    unwanted = ("TRITON_INTERPRET", "TRITON_OVERRIDE_ARCH")
+    env = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return env | {
+        "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
+        "PYTHONSAFEPATH": "1",
+        "TMPDIR": str(folder),
+        "TRITON_CACHE_DIR": str(folder / "cache"),
+        "TRITON_ALWAYS_COMPILE": "1",
+        "TRITON_DUMP_PTXAS_LOG": "1",
+    }

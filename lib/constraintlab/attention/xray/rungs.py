@@ -6,7 +6,7 @@ import inspect
 from importlib import import_module
 
 from constraintlab.attention.target import Target
-from constraintlab.attention.xray.compile import XrayError
+from constraintlab.attention.xray.errors import XrayError
 
 RUNGS = {
     "fused": "fused_triton",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from constraintlab.attention.xray.compile import XrayError
+from constraintlab.attention.xray.errors import XrayError
 
 CLASSES: Mapping[str, str] = {
     "matrix": r"HMMA|IMMA|DMMA|[HQI]GMMA|UTC\w*MMA",
@@ -28,18 +28,33 @@ CLASSES: Mapping[str, str] = {
 UTCHMMA Blackwell's in tensor memory (cuda-binary-utilities, instruction set reference)."""
 
 INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*(?:\.\w+)*)")
+LINE = re.compile(r'^\s*//## File "(?P<file>[^"]+)", line (?P<line>\d+)')
+SPILL = re.compile(rf"(?:{CLASSES['spill load']}|{CLASSES['spill store']})(?:\.|$)")
 USAGE = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
 
 
 @dataclass(frozen=True)
+class Spill:
+    """Bytes that a thread moves to and from its stack for one line of source, each move once."""
+
+    file: str
+    line: int
+    moved: int
+
+
+@dataclass(frozen=True)
 class Code:
-    """What a kernel's machine code uses, per thread: registers, and bytes of stack (spills)."""
+    """What a kernel's machine code uses, per thread: registers, and bytes of stack (spills).
+
+    spills: by line of the source, the most first.
+    """
 
     registers: int
     stack: int
     counts: Mapping[str, int]
     opcodes: Mapping[str, int]
     text: str
+    spills: tuple[Spill, ...] = ()
 
     @property
     def total(self) -> int:
@@ -67,40 +82,50 @@ def tool(name: str) -> str:
 
 
 def disassembled(cubin: bytes) -> Code:
-    """Read a cubin with `cuobjdump`. XrayError when the tool is missing or fails."""
+    """Read a cubin with `cuobjdump` and `nvdisasm`. XrayError when one is missing or fails."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.cubin"
         path.write_bytes(cubin)
-        return parsed(_ask("-res-usage", path), _ask("-sass", path))
+        # -c: code alone; -g: the source line of each instruction.
+        return parsed(_ask("cuobjdump", "-res-usage", path), _ask("nvdisasm", "-c", "-g", path))
 
 
-def _ask(question: str, path: Path) -> str:
+def _ask(name: str, *words: str | Path) -> str:
     try:
-        # It calls nvdisasm, which lies beside it.
-        done = subprocess.run(
-            [tool("cuobjdump"), question, str(path)], capture_output=True, text=True, timeout=60
-        )
-    except OSError as error:
-        raise XrayError(f"cuobjdump can't run here: {error}") from error
+        done = subprocess.run([tool(name), *words], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise XrayError(f"{name} can't run here: {error}") from error
     if done.returncode:
-        raise XrayError(f"cuobjdump {question} failed: {done.stderr.strip()[-300:]}")
+        raise XrayError(f"{name} {words[0]} failed: {done.stderr.strip()[-300:]}")
     return done.stdout
 
 
-def parsed(usage: str, sass: str) -> Code:
-    """What the two listings say. XrayError when they are not what cuobjdump writes."""
-    used = USAGE.search(usage)
-    found = [m[1] for line in sass.splitlines() if (m := INSTRUCTION.match(line))]
+def parsed(usage: str, listing: str) -> Code:
+    """What the two listings say. XrayError when they are not what NVIDIA's tools write."""
+    used, found, kept = USAGE.search(usage), [], []
+    moved: Counter[tuple[str, int]] = Counter()
+    at = ("", 0)
+    for line in listing.splitlines():
+        if where := LINE.match(line):
+            at = (Path(where["file"]).name, int(where["line"]))
+            kept.append(f"// {at[0]}:{at[1]}")
+        elif instruction := INSTRUCTION.match(line):
+            found.append(instruction[1])
+            kept.append(line.rstrip())
+            if SPILL.match(found[-1]):
+                moved[at] += width(found[-1])
     if not used or not found:
-        raise XrayError("cuobjdump's listing has no kernel in it: is the file a cubin?")
+        raise XrayError("the listing has no kernel in it: is the file a cubin?")
     counts = {
         kind: sum(bool(re.match(rf"(?:{pattern})(?:\.|$)", i)) for i in found)
         for kind, pattern in CLASSES.items()
     }
-    opcodes = Counter(i.split(".")[0] for i in found)
-    text = "\n".join(
-        re.sub(r"\s*/\* 0x[0-9a-f]+ \*/\s*$", "", line)
-        for line in sass.splitlines()
-        if INSTRUCTION.match(line)
-    )
-    return Code(int(used[1]), int(used[2]), counts, dict(opcodes.most_common()), text)
+    opcodes = dict(Counter(i.split(".")[0] for i in found).most_common())
+    spills = tuple(Spill(*at, n) for at, n in moved.most_common())
+    return Code(int(used[1]), int(used[2]), counts, opcodes, "\n".join(kept), spills)
+
+
+def width(opcode: str) -> int:
+    """Bytes that a load or store moves for a thread: 4 unless its name says otherwise."""
+    sizes = {"128": 16, "64": 8, "U16": 2, "S16": 2, "U8": 1, "S8": 1}
+    return next((sizes[part] for part in opcode.split(".")[1:] if part in sizes), 4)

@@ -118,9 +118,9 @@ class PrefixKV(PagedKV):
         keys = self._chain(request, ready)
         for i in range(self._known[request], ready):
             block = holding.table[i]
-            if keys[i] not in self._block_of and block not in self._key_of:
+            if keys[i] not in self._block_of:
                 self._block_of[keys[i]], self._key_of[block] = block, keys[i]
-        self._known[request] = max(ready, self._known[request])
+        self._known[request] = ready
         if ready == full:
             self._filling.pop(request, None)
 
@@ -143,7 +143,11 @@ class PrefixKV(PagedKV):
         assert self._filling.keys() <= self.holdings.keys(), "a request that left is filling"
         assert {b: k for k, b in self._block_of.items()} == self._key_of, "keys and blocks differ"
         for request, holding in self.holdings.items():
-            keys = self._chain(request, self._known[request])
+            known, full = self._known[request], holding.filled // self.block_size
+            assert (known < full) == (request in self._filling), (
+                f"{request.id!r}: {known} of {full}"
+            )
+            keys = self._chain(request, known)
             for i, key in enumerate(keys):
                 twin = self._key_of.get(holding.table[i])
                 assert twin in (None, key), f"block {holding.table[i]} is known by a wrong key"

@@ -54,11 +54,11 @@ class Tables:
             raise ValueError(f"request {request.id!r} is in the KV store: release it first")
 
     def check_fork(self, parent: Request, child: Request) -> Holding:
-        """The parent's holding; ValueError unless the child is new and begins as the parent."""
+        """The parent's holding; ValueError unless the child is new and begins like the parent."""
         self.check_new(child)
         holding = self.holding(parent)
         n = holding.filled
-        if child.length < n or child.span(0, n) != parent.span(0, n):
+        if child.span(0, n) != parent.span(0, n):
             raise ValueError(
                 f"request {child.id!r} can't share the {n} tokens of {parent.id!r}: give it a "
                 "prompt that begins with them"

@@ -120,10 +120,10 @@ def convert(
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
-        _write_tensors(source, names, partial, dtype, report)
-        tokenizer.save(str(partial / "tokenizer.json"))
-        _write_json(partial / "tokenizer_config.json", _tokenizer_config(source.fields))
         _write_json(partial / "config.json", config)
+        _write_json(partial / "tokenizer_config.json", _tokenizer_config(source.fields))
+        tokenizer.save(str(partial / "tokenizer.json"))
+        _write_tensors(source, names, partial, dtype, report)
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -139,12 +139,14 @@ def _write_tensors(source: Gguf, names, folder: Path, dtype: str, report) -> Non
         file = f"model{several}.safetensors"
         tensors = {}
         for name in shard:
-            values = torch.from_numpy(np.ascontiguousarray(source.values(names[name])))
+            values = torch.from_numpy(np.require(source.values(names[name]), requirements="CW"))
             tensors[name] = values.to(getattr(torch, dtype))
             done += 1
             if done % 50 == 0 or done == len(names):
                 report(f"tensor {done} of {len(names)}")
         save_file(tensors, folder / file, metadata={"format": "pt"})
+        # safetensors makes files that only their owner can read.
+        shutil.copymode(folder / "config.json", folder / file)
         where |= dict.fromkeys(shard, file)
     if len(shards) > 1:
         _write_json(folder / "model.safetensors.index.json", {"weight_map": where})

@@ -74,7 +74,8 @@ class Step:
                 )
         lens = np.array([len(c.tokens) for c in chunks], np.int32)
         past = np.array([c.past for c in chunks], np.int32)
-        starts = np.concatenate(([0], np.cumsum(lens, dtype=np.int32)))
+        starts = np.zeros(len(chunks) + 1, np.int32)
+        np.cumsum(lens, out=starts[1:])
         table = np.zeros((len(chunks), max((len(c.blocks) for c in chunks), default=0)), np.int32)
         for b, chunk in enumerate(chunks):
             table[b, : len(chunk.blocks)] = chunk.blocks

@@ -24,7 +24,7 @@ def kernels(
     def product(name: str, rows: int, weights: int, ends: int) -> Kernel:
         """rows · weights: two FLOPs a weight and row; `ends` values in and out for a row."""
         moved = Work(2.0 * rows * weights / n, rows * ends * c.width / n)
-        return Kernel(name, moved, Work(0, weights * c.width), unit=c.dtype)
+        return Kernel(name, moved, Work(0, weights * c.width if rows else 0), unit=c.dtype)
 
     q, kv = c.heads * c.head_dim, c.kv_heads * c.head_dim
     ends = c.hidden + q + 2 * kv + q + c.hidden + c.hidden + 2 * c.ffn + c.ffn + c.hidden

@@ -42,7 +42,7 @@ class Chunked:
         chunks, preempted, paused = keep(running, wants, tally)
         if not preempted:
             for request in waiting:
-                if not left or len(chunks) + len(paused) >= budget.slots:
+                if not left or len(chunks) >= budget.slots:
                     break
                 head = request
                 todo = request.todo - kv.prefix(request)

@@ -1,0 +1,47 @@
+"""Real traces: read where they are, and named where they are not."""
+
+import os
+
+import pytest
+
+from constraintlab.load import traces
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(traces.VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def test_a_trace_is_read_with_seconds_since_its_first_request(folder):
+    (folder / traces.CONVERSATION).write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+        "2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n"
+    )
+    first, second = traces.azure()
+    assert first == traces.Asked(0.0, 374, 44)
+    assert second.at == pytest.approx(4.314579) and second.output == 109
+
+
+def test_a_bad_line_is_named(folder):
+    (folder / traces.CONVERSATION).write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\nyesterday,1,2\n"
+    )
+    with pytest.raises(ValueError, match="request 2"):
+        traces.azure()
+
+
+def test_a_trace_that_is_not_there_says_where_to_get_it(folder, monkeypatch):
+    with pytest.raises(traces.NoTraces, match=r"has none\. Get it from github\.com/Azure"):
+        traces.azure()
+    monkeypatch.delenv(traces.VARIABLE)
+    with pytest.raises(traces.NoTraces, match="CONSTRAINTLAB_TRACES is not set"):
+        traces.azure()
+
+
+@pytest.mark.skipif(not os.environ.get(traces.VARIABLE), reason="CONSTRAINTLAB_TRACES is not set")
+def test_the_published_conversation_trace_has_its_published_size():
+    found = traces.azure()
+    assert len(found) == 19_366
+    assert sum(a.prompt for a in found) / len(found) == pytest.approx(1155, abs=1)
+    assert sum(a.output for a in found) / len(found) == pytest.approx(211, abs=1)
