@@ -70,8 +70,8 @@ class Report:
     totals: counters since the start: `steps`, `tokens` (output), `prefill`, `decodes`, `lost`
     (tokens preempted with their KV), `sequences` (summed over steps), `preempted`, `finished`,
     the seconds of `schedule`, `forward`, `draw` and `emit`; over time, in seconds times each:
-    `kv_seconds` (reserved token slots), `resident_seconds` (running requests),
-    `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
+    `kv_seconds` (reserved token slots), `used_seconds` (filled ones), `resident_seconds`
+    (requests that run), `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
     `counted_sequences`; with a prefix cache, `asked` tokens of attached requests, and `hit`, those
     of them that were cached. work: kernel → its work over those steps. kv: (capacity, reserved,
     used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
@@ -93,8 +93,8 @@ class Report:
 
 TOTALS = (
     "steps", "tokens", "prefill", "decodes", "lost", "sequences", "preempted", "finished",
-    "schedule", "forward", "draw", "emit", "kv_seconds", "resident_seconds", "waiting_seconds",
-    "counted_steps", "counted_sequences", "asked", "hit",
+    "schedule", "forward", "draw", "emit", "kv_seconds", "used_seconds", "resident_seconds",
+    "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit",
 )  # fmt: skip
 
 
@@ -136,7 +136,9 @@ class Meter:
         t["preempted"] += step.preempted
         t["lost"] += step.lost
         t["kv_seconds"] += step.kv.reserved * took
-        t["resident_seconds"] += len(self._engine.running) * took
+        t["used_seconds"] += step.kv.used * took
+        # Who ended with this step has left by now, and the pool's figures still have it.
+        t["resident_seconds"] += max(step.sequences, len(self._engine.running)) * took
         t["waiting_seconds"] += len(self._engine.waiting) * took
         if t["steps"] % EVERY == 1:
             self._count(step.sequences)

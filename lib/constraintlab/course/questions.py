@@ -1,0 +1,99 @@
+"""What labs 04 and 05 ask the reasoner, and whether the answers are right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from constraintlab.engine.answer import Answer
+from constraintlab.engine.reasoner import collatz
+from constraintlab.engine.request import Sampling
+
+LONGEST = 1024
+"""Tokens of prompt and answer that the labs' engine takes a request, as an operator sets it."""
+
+MEDIAN, SPREAD = 130, 0.9
+"""Answers' lengths are lognormal: in tokens, and of the logarithm. Azure's conversation trace of
+2023 has a median of 129 output tokens and a mean of 211."""
+
+SEED = 2
+"""None of its first 128 questions is among the one in a thousand that the reasoner gets wrong."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A start whose Collatz chain is asked for."""
+
+    start: int
+
+    @property
+    def prompt(self) -> str:
+        """All prompts have the same length, whatever the answer's."""
+        return collatz.prompt(self.start)
+
+    @property
+    def length(self) -> int:
+        """Tokens of the right answer."""
+        return collatz.starts()[self.start]
+
+    @property
+    def asked(self) -> tuple[list[int], Sampling]:
+        """Token ids and sampling: greedy, to the answer's `;`. max_tokens is the answer's length,
+        which no store looks at but one that may foresee it (`oracle`, `pow2`)."""
+        sampling = Sampling(self.length, stop_tokens=(collatz.END,))
+        return collatz.tokens(self.prompt), sampling
+
+    def right(self, text: str) -> bool:
+        """Whether an answer is right to the last character."""
+        return bool(collatz.verify(self.prompt, text))
+
+
+def questions(
+    n: int, *, seed: int = SEED, median: float = MEDIAN, spread: float = SPREAD, most: int = LONGEST
+) -> list[Question]:
+    """n different questions with lognormal lengths of answers. most: tokens that prompt and answer
+    may have together; longer ones are drawn again. ValueError if there are not so many."""
+    random, found = Random(seed), dict[int, None]()
+    room = most - len(collatz.prompt(2))
+    known = {length: list(starts) for length, starts in _by_length().items() if length <= room}
+    if n > sum(map(len, known.values())) // 2:
+        raise ValueError(f"n={n}: there are not enough answers of at most {room} tokens, ask fewer")
+    while len(found) < n:
+        wanted = random.lognormvariate(math.log(median), spread)
+        if wanted > room:
+            continue
+        length = min(known, key=lambda k: abs(k - wanted))
+        starts = known[length]
+        found[starts.pop(random.randrange(len(starts)))] = None
+        if not starts:
+            del known[length]
+    return [Question(start) for start in found]
+
+
+def alike(n: int, length: int) -> list[Question]:
+    """n different questions whose answers have nearly `length` tokens: the nearest there are."""
+    ordered = sorted(_by_length().items(), key=lambda item: abs(item[0] - length))
+    starts = (start for _, starts in ordered for start in starts)
+    return [Question(next(starts)) for _ in range(n)]
+
+
+@cache
+def _by_length() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for start, length in collatz.starts().items():
+        found.setdefault(length, []).append(start)
+    return found
+
+
+def asked(some: Iterable[Question]) -> list[tuple[list[int], Sampling]]:
+    """What an engine is given."""
+    return [q.asked for q in some]
+
+
+def wrong(some: Sequence[Question], answers: Sequence[Answer]) -> list[int]:
+    """The starts whose answers are not right, to the last character."""
+    pairs = zip(some, answers, strict=True)
+    return [q.start for q, a in pairs if not q.right(collatz.text(a.tokens))]

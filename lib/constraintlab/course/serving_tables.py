@@ -1,0 +1,89 @@
+"""The tables of labs 04 and 05, each from what an engine counted or was timed at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+
+from constraintlab.course.driver import Ran, gain
+from constraintlab.course.show import Table
+from constraintlab.engine.answer import Answer
+from constraintlab.limits.estimate import Estimate
+
+
+def policies(raced: Mapping[str, Sequence[Ran]], over: str) -> Table:
+    """Policies on the same questions: steps counted, throughput measured."""
+    rows = []
+    for name, runs in raced.items():
+        w = runs[0].whole
+        got = gain(runs, raced[over])
+        rows.append(
+            (
+                name, f"{w.grown('steps'):,.0f}", f"{w.batch:.1f}",
+                f"{median(r.whole.rate for r in runs):,.0f}", _times(got), _right(runs),
+            )
+        )  # fmt: skip
+    heads = ("policy", "steps", "sequences a step", "tok/s", f"against {over}", "answers right")
+    return Table(heads, rows)
+
+
+def stores(raced: Mapping[str, Sequence[Ran]], over: str) -> Table:
+    """KV stores of equal bytes on the same questions."""
+    rows = []
+    for name, runs in raced.items():
+        w = runs[0].whole
+        rows.append(
+            (
+                name, f"{w.batch:.1f}", f"{w.waste:.0%}", f"{w.spare:.2f}",
+                f"{w.grown('preempted'):.0f}", f"{median(r.whole.rate for r in runs):,.0f}",
+                _times(gain(runs, raced[over])), _right(runs),
+            )
+        )  # fmt: skip
+    heads = (
+        "store", "sequences a step", "reserved and empty", "blocks a sequence", "preempted",
+        "tok/s", f"against {over}", "answers right",
+    )  # fmt: skip
+    return Table(heads, rows, "Median of the rounds, with the lowest and the highest.")
+
+
+def preemptions(found: Mapping[str, Ran]) -> Table:
+    """What a pool that is too small costs, by watermark: counted, then timed."""
+    rows = []
+    for name, ran in found.items():
+        w = ran.whole
+        computed = w.grown("prefill") + w.grown("decodes")
+        rows.append(
+            (
+                name, f"{w.grown('preempted'):.0f}", f"{w.grown('lost'):,.0f}",
+                f"{w.grown('lost') / computed:.0%}", f"{w.batch:.1f}", f"{w.rate:,.0f}",
+                f"{1e3 * median(map(first_token, ran.answers)):.0f}",
+                f"{1e3 * max(map(worst_gap, ran.answers)):.0f}", _right([ran]),
+            )
+        )  # fmt: skip
+    heads = (
+        "watermark", "preempted", "tokens computed again", "of all computed", "sequences a step",
+        "tok/s", "first token, ms (median)", "longest pause, ms", "answers right",
+    )  # fmt: skip
+    return Table(heads, rows)
+
+
+def first_token(answer: Answer) -> float:
+    """Seconds from sending a request to its first token."""
+    return answer.times[0] - answer.sent
+
+
+def worst_gap(answer: Answer) -> float:
+    """The longest time between two tokens of an answer, in seconds."""
+    return max((b - a for a, b in pairwise(answer.times)), default=0.0)
+
+
+def _times(got: Estimate) -> str:
+    if got.low == got.high == got.value == 1.0:
+        return ""
+    return f"×{got.value:.2f} ({got.low:.2f} … {got.high:.2f})"
+
+
+def _right(runs: Sequence[Ran]) -> str:
+    asked = sum(len(r.answers) for r in runs)
+    return f"{asked - sum(len(r.wrong) for r in runs)} of {asked}"
