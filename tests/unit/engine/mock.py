@@ -20,7 +20,7 @@ from constraintlab.engine.plan import Budget, StepPlan
 from constraintlab.engine.policies.chunked import Chunked
 from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.policies.static import Static
-from constraintlab.engine.request import Phase, Request, Sampling
+from constraintlab.engine.request import Request, Sampling
 
 LONGEST = 24
 """The toy model's maximum length."""
@@ -137,9 +137,8 @@ class Engine(loop.Engine):
             self.model.write(grown.slots, tokens[: plan.horizon])
             request.output.extend(new[:-1])
             request.advance(plan.horizon)
-            if request.append(new[-1]):
-                self.kv.release(request)
-        self.running = [r for r in self.running if r.phase is Phase.RUNNING]
+            request.append(new[-1])
+        self._leave()
         self.kv.assert_consistent()
 
 

@@ -22,7 +22,7 @@ SEED = 20260401
 TOKENS = 8192
 """Of a step."""
 
-PIECES, WHOLE = 3000, 1500
+PIECES, WHOLE = 1500, 900
 """Steps of the two parts."""
 
 PEAK, FLOOR = 4e-3, 2e-5
