@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from constraintlab.course.driver import Driver
-from constraintlab.course.engines import Between, between, engine_stack
+from constraintlab.course.driver import POLL, Driver
+from constraintlab.course.engines import Between, Window, between, engine_stack
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import needs
 from constraintlab.limits.drift import refreshed
 
-CROWD = 8
+CROWD = 16
 """Sequences of the run that is held against a run of one."""
 
-TOKENS = 48
-"""That each of them writes."""
+PROMPT, TOKENS, WARM = 128, 96, 4
+"""Tokens of their prompts, tokens that they write, and those of a run that is not counted."""
 
 
 def roomy(setup: Setup) -> Setup:
-    """The same engine with nothing in the way of `CROWD` sequences."""
-    blocks = CROWD * -(-2 * TOKENS // setup.block_size)
+    """The same engine with nothing in the way of `CROWD` sequences, one prompt to a step."""
+    blocks = CROWD * -(-(PROMPT + TOKENS) // setup.block_size)
     return replace(
         setup, kv="paged", policy="continuous", policy_options={}, slots=CROWD, blocks=blocks,
-        tokens=max(CROWD, setup.tokens),
+        tokens=CROWD,
     )  # fmt: skip
 
 
@@ -48,18 +49,30 @@ async def calibrated(
 ) -> tuple[Between, Capacities, list[str]]:
     """(time between kernels, ceilings as they are now for the engine's threads, their names).
 
-    One sequence alone, then `CROWD` of them, on an engine of `setup` but roomy; the first run of
-    each is not counted. The driver is left with that engine.
+    One sequence alone, then `CROWD` of them, on an engine of `setup` but roomy, which the driver
+    is left with.
     """
     await driver.use(roomy(setup))
-    windows = []
-    for n in (1, CROWD):
-        workload = [([1 + i, 2, 3], Sampling(TOKENS)) for i in range(n)]
-        await driver.run(workload)
-        windows.append((await driver.run(workload)).whole)
-    names = [name for name, _ in needs(engine_stack(windows[0], caps, Between()))]
+    await _run(driver, CROWD, WARM)
+    _, alone = await _run(driver, 1, TOKENS)
+    prompts, crowd = await _run(driver, CROWD, TOKENS)
+    names = [name for name, _ in needs(engine_stack(alone, caps, Between()))]
     caps = probed(caps, names, setup.threads)
-    return between(*windows, caps), caps, names
+    return between(alone, crowd, prompts, caps), caps, names
+
+
+async def _run(driver: Driver, n: int, tokens: int) -> tuple[Window, Window]:
+    """n sequences at once: (while their prompts are computed, while all of them decode)."""
+    engine = driver.engine
+    first = await driver.report()
+    prompt = [1 + i % 8 for i in range(PROMPT)]
+    answers = [engine.submit(prompt, Sampling(tokens)) for _ in range(n)]
+    while not all(a.tokens for a in answers):
+        await asyncio.sleep(POLL)
+    middle = await driver.report()
+    for answer in answers:
+        await answer
+    return Window(first, middle), Window(middle, await driver.report())
 
 
 def probed(caps: Capacities, names: list[str], threads: int | None) -> Capacities:

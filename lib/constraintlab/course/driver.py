@@ -47,6 +47,11 @@ class Ran:
         full = [r for r in self.reports if r.waiting]
         return Window(full[0], full[-1]) if len(full) >= 3 else self.whole
 
+    @property
+    def fullest(self) -> Report:
+        """The moment at which most token slots held something."""
+        return max(self.reports, key=lambda r: r.kv[2])
+
     def within(self, window: Window) -> list[Report]:
         """The reports of a window."""
         return [r for r in self.reports if window.first.now <= r.now <= window.last.now]
@@ -76,8 +81,7 @@ class Driver:
         checked = bool(some) and isinstance(some[0], Question)
         requests = asked(some) if checked else some
         self.heard = []
-        self.engine.ask()
-        await self._until(lambda heard: heard)
+        await self.report()
         answers = [self.engine.submit(*request) for request in requests]
         for answer in answers:
             await answer
@@ -86,6 +90,13 @@ class Driver:
         )
         errors = wrong(some, answers) if checked else ()
         return Ran(tuple(self.heard), tuple(answers), tuple(errors))
+
+    async def report(self) -> Report:
+        """The engine as it is now."""
+        known = len(self.heard)
+        self.engine.ask()
+        await self._until(lambda heard: len(heard) > known)
+        return self.heard[-1]
 
     def close(self) -> None:
         """End the engine's process."""

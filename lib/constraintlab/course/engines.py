@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from constraintlab.engine.report import Counted, Report
 from constraintlab.limits.capacities import Capacities
@@ -122,26 +123,33 @@ def kernels(window: Window) -> tuple[Kernel, ...]:
 
 @dataclass(frozen=True)
 class Between:
-    """Seconds of a forward pass that no counted kernel explains: of a step, and of a sequence."""
+    """Seconds of a forward pass that no counted kernel explains: of a step, of each sequence in
+    it, and of a step in which a prompt is computed."""
 
     fixed: float = 0.0
     each: float = 0.0
+    prompt: float = 0.0
 
 
-def between(alone: Window, crowd: Window, caps: Capacities) -> Between:
-    """What lies between kernels, from a run of one sequence and a run of several.
+def between(alone: Window, crowd: Window, prompts: Window, caps: Capacities) -> Between:
+    """What lies between kernels, from a run of one sequence, of several, and of prompts one a step.
 
     With one sequence the kernels are at their smallest, so nearly all of it is a step's own.
+    Medians of the steps: a neighbour on the same cores stalls some for long.
     """
-    one, many = (_unexplained(w, caps) for w in (alone, crowd))
+    one, many = (_unexplained(w, caps, prompt=False) for w in (alone, crowd))
     each = max(0.0, (many - one) / (crowd.batch - alone.batch))
-    return Between(max(0.0, one - each * alone.batch), each)
+    fixed = max(0.0, one - each * alone.batch)
+    most = _unexplained(prompts, caps, prompt=True)
+    return Between(fixed, each, max(0.0, most - fixed - each * prompts.batch))
 
 
-def _unexplained(window: Window, caps: Capacities) -> float:
+def _unexplained(window: Window, caps: Capacities, *, prompt: bool) -> float:
+    """Seconds of a median step, with a prompt or without, less what its kernels should take."""
     stack = Stack(kernels(window), population=window.batch)
     counted = sum(c.at(window.batch) for c in step_costs(stack, caps))
-    return window.grown("forward") / window.grown("steps") - counted
+    seen = [s for s, n in window.last.recent[-int(window.grown("steps")) :] if (n > 0) == prompt]
+    return median(seen) - counted
 
 
 def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
@@ -154,7 +162,8 @@ def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
     held = window.grown("kv_seconds")
     room = kv_room(capacity, [(window.grown("resident_seconds"), held)]) if held else math.inf
     waits = window.queue >= 0.5
-    stages = {name: window.grown(name) for name in STAGES} | {"tell": window.around}
+    stages = {name: window.grown(name) for name in STAGES}
+    stages |= {"tell": window.around, "prompts": gap.prompt * window.grown("prefills")}
     host = [HostStage("dispatch", fixed=gap.fixed, each=gap.each)]
     host += [HostStage(name, each=seconds / sequences) for name, seconds in stages.items()]
     return Stack(

@@ -88,17 +88,21 @@ def check_share(answer: object) -> Result:
 def _complaint(what: str, got: int, tokens: Tokens, size: int, cached) -> str:
     """What is wrong with sharing `got` blocks; '' if nothing is."""
     if got < 0 or got * size > len(tokens):
-        return f"{what}: {got} blocks of {size} are not among {len(tokens)} tokens"
+        return f"{what}: {_blocks(got)} of {size} are not among {len(tokens)} tokens"
     if any(tokens[: (i + 1) * size] not in cached for i in range(got)):
-        return f"{what}: you share {got} blocks, and not all of them are in the cache"
+        return f"{what}: you share {_blocks(got)}, and not all of that is in the cache"
     if got * size == len(tokens):
         return (
-            f"{what}: with {got} blocks of {size} shared there is nothing left to compute, and so "
-            "no logits to draw the next token from"
+            f"{what}: with {_blocks(got)} of {size} shared there is nothing left to compute, and "
+            "so no logits to draw the next token from"
         )
     if got < share(tokens, size, cached):
         return f"{what}: there are more blocks that could be shared, and would be computed again"
     return ""
+
+
+def _blocks(n: int) -> str:
+    return f"{n} block{'' if n == 1 else 's'}"
 
 
 def _cases(what: Callable[[int, int], str], tokens: Tokens, size: int, known: int):
@@ -111,7 +115,7 @@ def _cases(what: Callable[[int, int], str], tokens: Tokens, size: int, known: in
 
 
 def _small():
-    for size, length in product((1, 2, 4), range(1, 13)):
+    for size, length in product((4, 2, 1), range(1, 13)):
         tokens = tuple(range(7, 7 + length))
         for known in range(length // size + 1):
             yield from _cases(

@@ -25,19 +25,22 @@ SEED = 2
 
 @dataclass(frozen=True)
 class Question:
-    """A start whose Collatz chain is asked for."""
+    """A start whose Collatz chain is asked for. given: characters of the answer that the prompt
+    already has, as a conversation has what was said before."""
 
     start: int
+    given: int = 0
 
     @property
     def prompt(self) -> str:
-        """All prompts have the same length, whatever the answer's."""
-        return collatz.prompt(self.start)
+        """Nothing in it tells how long the answer is; without `given` all have 10 characters."""
+        head = collatz.prompt(self.start)
+        return head + collatz.answer(self.start)[: self.given] if self.given else head
 
     @property
     def length(self) -> int:
         """Tokens of the right answer."""
-        return collatz.starts()[self.start]
+        return collatz.starts()[self.start] - self.given
 
     @property
     def asked(self) -> tuple[list[int], Sampling]:
@@ -48,7 +51,8 @@ class Question:
 
     def right(self, text: str) -> bool:
         """Whether an answer is right to the last character."""
-        return bool(collatz.verify(self.prompt, text))
+        asked = collatz.prompt(self.start)
+        return bool(collatz.verify(asked, self.prompt.removeprefix(asked) + text))
 
 
 def questions(
@@ -78,6 +82,15 @@ def alike(n: int, length: int) -> list[Question]:
     ordered = sorted(_by_length().items(), key=lambda item: abs(item[0] - length))
     starts = (start for _, starts in ordered for start in starts)
     return [Question(next(starts)) for _ in range(n)]
+
+
+def continued(n: int, start: int, least: int, most: int) -> list[Question]:
+    """The same chain, asked to be continued from n places between `least` and `most` characters:
+    prompts that begin alike. ValueError for places that its answer does not have."""
+    if not 0 <= least <= most < collatz.starts()[start]:
+        raise ValueError(f"{least} to {most}: the answer has {collatz.starts()[start]} characters")
+    step = (most - least) / max(1, n - 1)
+    return [Question(start, round(least + i * step)) for i in range(n)]
 
 
 @cache

@@ -36,6 +36,7 @@ class Served:
     requests waited, if they did; `ran.whole` is all of it.
     """
 
+    name: str
     setup: Setup
     verdict: Verdict
     stack: Stack
@@ -77,6 +78,7 @@ class ServingStage:
 
         self.lab, self.source = lab, EngineSource()
         self._roof, self._points = None, []
+        self._live: tuple[str, Served | None, float] | None = None
         self.driver = Driver(self._hear)
         self.sampler = Sampler([HostSource(), self.source])
         # The engine runs on the processor, also where the machine has a GPU.
@@ -86,10 +88,13 @@ class ServingStage:
         )
         self.panel.set_strip(lab.strip())
 
-    async def serve(self, name: str, setup: Setup, some: Sequence[Question]) -> Served:
+    async def serve(
+        self, name: str, setup: Setup, some: Sequence[Question], beside: Served | None = None
+    ) -> Served:
         """Submit all questions at once to an engine of this setup; await the last answer.
 
         What lies between kernels is measured first on the same engine; ceilings before and after.
+        beside: an earlier run, whose pool at its fullest is shown beside this one.
         """
         gap, before, names = await calibrated(self.driver, setup, self.caps)
         await self.driver.use(setup)
@@ -97,15 +102,18 @@ class ServingStage:
         self.source.restart()
         self._begin(before)
         self.sampler.start()
+        self._live = (name, beside, self.driver.heard[-1].now)
         telling = asyncio.ensure_future(self._tell(gap, before))
         try:
             ran = await self.driver.run(some)
         finally:
             telling.cancel()
+            live, self._live = self._live, None
             self.sampler.stop()
+        self._draw(ran.fullest, *live)
         caps = midway(before, probed(before, names, setup.threads), names)
         verdict, stack = self._verdict(ran, gap, caps)
-        served = Served(setup, verdict, stack, caps, gap, ran)
+        served = Served(name, setup, verdict, stack, caps, gap, ran)
         self.panel.set_verdict(verdict)
         self._point(name, served)
         return served
@@ -117,6 +125,17 @@ class ServingStage:
 
     def _hear(self, report: Report) -> None:
         self.source.take(report)
+        live = self._live
+        if live is not None:
+            self._draw(report, *live)
+
+    def _draw(self, report: Report, name: str, beside: Served | None, since: float) -> None:
+        """The pool and the lanes at this moment; afterwards they rest on the fullest one."""
+        from constraintlab.course.kvview import kv_map, lanes
+
+        other = [kv_map(beside.name, beside.ran.fullest)] if beside else []
+        self.panel.set_maps([*other, kv_map(name, report)])
+        self.panel.set_lanes(lanes(report, since))
 
     async def _tell(self, gap: Between, caps: Capacities) -> None:
         """A verdict a second while the engine works."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from statistics import median
+from statistics import mean, median
 
 from constraintlab.course.driver import Ran, gain
 from constraintlab.course.show import Table
@@ -47,23 +47,47 @@ def stores(raced: Mapping[str, Sequence[Ran]], over: str) -> Table:
     return Table(heads, rows, "Median of the rounds, with the lowest and the highest.")
 
 
+def again(ran: Ran) -> float:
+    """The share of all computed tokens that had been computed before, and lost."""
+    w = ran.whole
+    return w.grown("lost") / (w.grown("prefill") + w.grown("decodes"))
+
+
 def preemptions(found: Mapping[str, Ran]) -> Table:
     """What a pool that is too small costs, by watermark: counted, then timed."""
     rows = []
     for name, ran in found.items():
         w = ran.whole
-        computed = w.grown("prefill") + w.grown("decodes")
         rows.append(
             (
-                name, f"{w.grown('preempted'):.0f}", f"{w.grown('lost'):,.0f}",
-                f"{w.grown('lost') / computed:.0%}", f"{w.batch:.1f}", f"{w.rate:,.0f}",
-                f"{1e3 * median(map(first_token, ran.answers)):.0f}",
-                f"{1e3 * max(map(worst_gap, ran.answers)):.0f}", _right([ran]),
+                name, f"{w.grown('preempted'):.0f}", f"{w.grown('lost'):,.0f}", f"{again(ran):.0%}",
+                f"{w.batch:.1f}", f"{w.rate:,.0f}", _ms(first_token, ran),
+                _ms(worst_gap, ran), _right([ran]),
             )
         )  # fmt: skip
     heads = (
         "watermark", "preempted", "tokens computed again", "of all computed", "sequences a step",
-        "tok/s", "first token, ms (median)", "longest pause, ms", "answers right",
+        "tok/s", "first token, ms", "longest pause, ms", "answers right",
+    )  # fmt: skip
+    return Table(heads, rows, "First token and longest pause: means over the requests.")
+
+
+def prefixes(found: Mapping[str, Ran]) -> Table:
+    """Requests that begin alike, with and without a prefix cache."""
+    rows = []
+    for name, ran in found.items():
+        w = ran.whole
+        asked = w.grown("asked")
+        rows.append(
+            (
+                name, f"{w.grown('hit') / asked:.0%}" if asked else "no cache",
+                f"{w.grown('prefill'):,.0f}", f"{w.batch:.1f}", f"{w.rate:,.0f}",
+                _ms(first_token, ran), _right([ran]),
+            )
+        )  # fmt: skip
+    heads = (
+        "store", "found in the cache", "prompt tokens computed", "sequences a step", "tok/s",
+        "first token, ms (mean)", "answers right",
     )  # fmt: skip
     return Table(heads, rows)
 
@@ -76,6 +100,10 @@ def first_token(answer: Answer) -> float:
 def worst_gap(answer: Answer) -> float:
     """The longest time between two tokens of an answer, in seconds."""
     return max((b - a for a, b in pairwise(answer.times)), default=0.0)
+
+
+def _ms(of: Callable[[Answer], float], ran: Ran) -> str:
+    return f"{1e3 * mean(map(of, ran.answers)):.0f}"
 
 
 def _times(got: Estimate) -> str:
