@@ -1,6 +1,18 @@
 """The live panel: it draws samples and verdicts, and knows nothing of what made them."""
 
-from constraintlab.panel.parts import RooflinePoint, Series, StripCell
+from constraintlab.panel.kvmap import SHARED, KVMap
+from constraintlab.panel.parts import PHASES, Lane, Lanes, RooflinePoint, Series, StripCell
 from constraintlab.panel.widget import CONTROLS, Panel
 
-__all__ = ["CONTROLS", "Panel", "RooflinePoint", "Series", "StripCell"]
+__all__ = [
+    "CONTROLS",
+    "PHASES",
+    "SHARED",
+    "KVMap",
+    "Lane",
+    "Lanes",
+    "Panel",
+    "RooflinePoint",
+    "Series",
+    "StripCell",
+]

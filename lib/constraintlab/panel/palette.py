@@ -40,6 +40,12 @@ THEMES = {
              "page": "#14171b"},
 }  # fmt: skip
 
+TONES = {
+    "light": ("#2b333d", "#5c6672", "#87919b"),
+    "dark": ("#e6e9ed", "#aab3bd", "#76808b"),
+}
+"""What has no resource's colour: requests in turn in the KV map; prefill, decode and streaming."""
+
 DASHES: dict[str, list[int]] = {
     "measured": [1, 0],
     "counted": [9, 2],
@@ -96,3 +102,15 @@ def kind(source: str) -> str:
     """`recorded: H100, 2026-11-01` → `recorded`."""
     head = source.split(":")[0]
     return head if head in DASHES else "n/a"
+
+
+def inks(theme: str, ground: str = "card") -> dict:
+    """The colours of the canvases: `faint` is a tone's hatching, `line` outlines what is free."""
+    c = THEMES[theme]
+    return {
+        **{name: c[name] for name in ("text", "quiet", "line")},
+        "ground": c[ground],
+        "tones": list(TONES[theme]),
+        "faint": [mix(tone, c[ground], 0.5) for tone in TONES[theme]],
+        "pool": edge(Resource.KV_CAPACITY, theme),
+    }

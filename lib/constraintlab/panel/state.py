@@ -10,7 +10,7 @@ from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
 from constraintlab.panel import sentence
 from constraintlab.panel.charts import roofline, timeline, worth
-from constraintlab.panel.palette import COLOURS, MARKS, THEMES, edge, on
+from constraintlab.panel.palette import COLOURS, MARKS, THEMES, edge, inks, on
 from constraintlab.panel.parts import RooflinePoint, Series, StripCell
 
 LABS = tuple(f"{i:02d}" for i in range(9))
@@ -48,6 +48,7 @@ class PanelState:
             "series": [timeline.line(s, n) for s, n in zip(series, sources, strict=True)],
             "strip": [self._cell(lab) for lab in LABS],
             "looks": LOOKS,
+            "inks": INKS,
         }
 
     def text(self) -> str:
@@ -76,3 +77,5 @@ LOOKS = {
     r.value: {"colour": COLOURS[r], "edge": {theme: edge(r, theme) for theme in THEMES}}
     for r in Resource
 }
+
+INKS = {theme: inks(theme) for theme in THEMES}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from constraintlab.panel import specs
+from constraintlab.panel import specs, still_lanes, still_maps
+from constraintlab.panel import lanes as lanes_
+from constraintlab.panel import maps as maps_
 from constraintlab.panel.charts import timeline
 from constraintlab.panel.charts.theme import config
-from constraintlab.panel.palette import MARKS, THEMES
-from constraintlab.panel.parts import Series
+from constraintlab.panel.palette import MARKS, THEMES, kind
+from constraintlab.panel.kvmap import KVMap
+from constraintlab.panel.parts import Lanes, Series
 from constraintlab.panel.png import packed
 
 WIDTH = 960
@@ -18,6 +21,11 @@ BESIDE = 150
 """Room for the labels right of the timeline."""
 LEFT = -112
 """Where titles and the strip begin, left of the plots: over the names of the resources."""
+SCALE = 1.5
+"""Pixels of the picture for each of its units."""
+Canvases = tuple[Sequence[KVMap], Lanes | None, Sequence[tuple[float, int, int]]]
+"""The KV maps, the request lanes, and what ran and waited before."""
+EMPTY: Canvases = ((), None, ())
 RAISED = 21
 """How far the roofline's title stands above its plot, to be level with that of the worth chart."""
 
@@ -29,6 +37,8 @@ def spec(
     samples: Sequence[Sequence[float]],
     sources: Sequence[str],
     theme: str,
+    canvases: Canvases = EMPTY,
+    scale: float = SCALE,
 ) -> dict:
     """One Vega-Lite spec of the verdict, the charts that have data, and the strip."""
     c = THEMES[theme]
@@ -37,6 +47,7 @@ def spec(
     if lines:
         title = timeline.title(series, samples)
         parts.insert(0, _chart("timeline", theme, WIDTH - BESIDE, title))
+    parts[:0] = _canvases(*canvases, theme, scale)
     pair = []
     if view["worth"]:
         pair.append(_chart("worth", theme, 250, view["titles"]["worth"]))
@@ -67,13 +78,34 @@ def _chart(
     chart = copy.deepcopy(specs.stored()[theme][name])
     for key in ("$schema", "padding", "config", "autosize"):
         chart.pop(key, None)
+    return chart | {"width": width, "title": _title(title, 56, left, offset)}
+
+
+def _title(title: tuple[str, str], letters: int, left: int = LEFT, offset: int = 12) -> dict:
     finding, shows = title
-    return chart | {
-        "width": width,
-        "title": {"text": textwrap.wrap(finding, 56), "subtitle": textwrap.wrap(shows, 70),
-                  "anchor": "start", "frame": "group", "dx": left, "fontSize": 13,
-                  "subtitleFontSize": 11, "offset": offset},
-    }  # fmt: skip
+    return {"text": textwrap.wrap(finding, letters), "subtitle": textwrap.wrap(shows, 70),
+            "anchor": "start", "frame": "group", "dx": left, "fontSize": 13,
+            "subtitleFontSize": 11, "offset": offset}  # fmt: skip
+
+
+def _canvases(
+    maps: Sequence[KVMap],
+    lanes: Lanes | None,
+    trail: Sequence[tuple[float, int, int]],
+    theme: str,
+    scale: float,
+) -> Iterable[dict]:
+    if maps:
+        made, height = still_maps.draw(maps, LEFT, WIDTH, theme, scale)
+        yield made.chart(WIDTH, height, _title(_sourced(maps_.title(maps), maps), 130))
+    if lanes is not None:
+        made, height = still_lanes.draw(lanes, trail, WIDTH - BESIDE, theme)
+        yield made.chart(WIDTH - BESIDE, height, _title(_sourced(lanes_.title(lanes), [lanes]), 130))
+
+
+def _sourced(title: tuple[str, str], shown: Sequence[KVMap | Lanes]) -> tuple[str, str]:
+    kinds = dict.fromkeys(kind(s.source) for s in shown)
+    return title[0], f"{title[1]} · {', '.join(kinds)}"
 
 
 def _kept(text: str) -> str:
@@ -127,10 +159,11 @@ def png(
     samples: Sequence[Sequence[float]],
     sources: Sequence[str],
     theme: str = "light",
-    scale: float = 1.5,
+    scale: float = SCALE,
+    canvases: Canvases = EMPTY,
 ) -> bytes:
     """The picture as PNG bytes."""
     import vl_convert
 
-    made = spec(view, text, series, samples, sources, theme)
+    made = spec(view, text, series, samples, sources, theme, canvases, scale)
     return packed(vl_convert.vegalite_to_png(made, scale=scale))

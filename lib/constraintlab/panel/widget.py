@@ -12,8 +12,10 @@ import anywidget
 import traitlets
 
 from constraintlab.limits.verdict import Verdict
-from constraintlab.panel.parts import RooflinePoint, Series, StripCell
+from constraintlab.panel.kvmap import KVMap
+from constraintlab.panel.parts import Lanes, RooflinePoint, Series, StripCell
 from constraintlab.panel.ring import Ring
+from constraintlab.panel.scene import Scene
 from constraintlab.panel.state import PanelState
 
 CONTROLS = ("panel-pause", "panel-table")
@@ -27,6 +29,8 @@ RELABEL = 1.0
 class Panel(anywidget.AnyWidget):
     """Verdict, worth of each fix, roofline, timeline and migration strip, as they happen.
 
+    With `set_maps` and `set_lanes` also the blocks of KV pools and the requests over time.
+
     lab: two digits. chips: short facts about the run, shown beside the title. sampler: a
     `telemetry.Sampler`, or anything with its `start`, `stop`, `add_sink` and `remove_sink`;
     its samples are drawn, and it is stopped when the panel closes. With `with`, it is also
@@ -37,6 +41,7 @@ class Panel(anywidget.AnyWidget):
     _css = STATIC / "panel.css"
     view = traitlets.Dict().tag(sync=True)
     history = traitlets.Bytes(b"").tag(sync=True)
+    scene = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class Panel(anywidget.AnyWidget):
     ) -> None:
         self._lock = threading.RLock()
         self._ring = Ring()
+        self._scene = Scene(self._post, self._lock)
         self._relabelled = 0.0
         self._told: tuple[str, ...] = ()
         self._state = PanelState(lab=lab, title=title, chips=tuple(chips))
@@ -63,8 +69,7 @@ class Panel(anywidget.AnyWidget):
             if self._ring.sources != self._told and due:
                 self._relabelled = sample.t
                 self._update()
-            if self.comm is not None:
-                self.send({"e": epoch}, buffers=[frame])
+            self._post({"e": epoch}, [frame])
 
     def set_verdict(self, verdict: Verdict | None) -> None:
         """Show a verdict: its sentence, the worth of each fix, the shares."""
@@ -90,6 +95,17 @@ class Panel(anywidget.AnyWidget):
                 self._ring.start(series)
                 self._update()
 
+    def set_maps(self, maps: Sequence[KVMap] | None) -> None:
+        """Show one KV pool, or two side by side; None or nothing takes the view away.
+
+        From any thread, as often as you like: the page gets the newest, some ten times a second.
+        """
+        self._scene.set_maps(maps)
+
+    def set_lanes(self, lanes: Lanes | None) -> None:
+        """Show the requests over time, and the batch and the queue; otherwise as `set_maps`."""
+        self._scene.set_lanes(lanes)
+
     def text(self) -> str:
         """The verdict in words."""
         return self._state.text()
@@ -101,10 +117,12 @@ class Panel(anywidget.AnyWidget):
         with self._lock:
             ring = self._ring
             parts = (self._view(), self.text(), ring.series, ring.shares(), ring.sources)
-        return png(*parts, "dark" if dark else "light")
+            canvases = (self._scene.maps, self._scene.lanes, self._scene.trail.points())
+        return png(*parts, "dark" if dark else "light", canvases=canvases)
 
     def close(self) -> None:
         """Stop the sampler; the panel goes on showing what it showed last."""
+        self._scene.flush()
         if self.sampler is not None:
             self.sampler.remove_sink(self.push)
             self.sampler.stop()
@@ -118,9 +136,11 @@ class Panel(anywidget.AnyWidget):
         self.close()
 
     def get_state(self, key=None, drop_defaults=False):
-        """The synced state. The ring joins it only when somebody asks: a page that reloads."""
+        """The synced state. Ring and scene join it only when a page that reloads asks."""
         with self._lock:
-            self._trait_values["history"] = self._ring.tobytes()
+            if key is None:
+                self._trait_values["history"] = self._ring.tobytes()
+                self._trait_values["scene"] = self._scene.state()
             return super().get_state(key=key, drop_defaults=drop_defaults)
 
     def _repr_mimebundle_(self, **kwargs):
@@ -131,6 +151,10 @@ class Panel(anywidget.AnyWidget):
             "image/png": base64.b64encode(self.png()).decode(),
         }
         return ({**bundle, **still}, *rest)
+
+    def _post(self, content: dict, buffers: list[bytes]) -> None:
+        if self.comm is not None:
+            self.send(content, buffers=buffers)
 
     def _set(self, **parts) -> None:
         with self._lock:

@@ -78,13 +78,17 @@ function strip(cells) {
 }
 
 // Every number of the charts, in words: [[heading…], [cell…]…] for each table.
-function tables(view, last) {
+function tables(view, last, scene) {
   const worth = [["resource", "if its limit vanished", "share", ""],
     ...view.worth.map((r) => [r.label, r.text, r.share, r.quiet && r.text === "n/a" ? r.why : ""])];
   const dots = [["run on the roofline", "", "", ""], ...view.dots.map((d) => [d.name, d.why, "", ""])];
   const lines = [["timeline", "share of its ceiling", "source", ""], ...view.series.map((s, k) =>
     [`${s.mark}${s.label}`, percent(last ? last[k + 1] : NaN), s.source, ""])];
-  return [worth, dots, lines].filter((t) => t.length > 1);
+  const [maps] = scene.maps, [lanes] = scene.lanes;
+  const pools = [["KV pool", "", "", ""], ...(maps.pools ?? []).map((p) =>
+    [p.name, p.holds, p.figures.map((f) => f.join(" ")).join(", "), ""])];
+  const rows = [["request", "", "", ""], ...(lanes.rows ?? []).map((r) => [r.label, r.state, "", ""])];
+  return [worth, dots, pools, rows, lines].filter((t) => t.length > 1);
 }
 
 function tableNode(rows) {

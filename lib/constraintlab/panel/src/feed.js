@@ -9,6 +9,7 @@ class Feed {
     this.listeners = new Set();
     this.epoch = model.get("view").epoch;
     this.replayed = this.restore(model.get("history"));
+    this.scene = { maps: [{}, []], lanes: [{}, []], ...model.get("scene") };
     this.take = (message, buffers) => this.frame(message, buffers);
     model.on("msg:custom", this.take);
   }
@@ -26,6 +27,11 @@ class Feed {
   }
 
   frame(message, buffers) {
+    for (const name of Object.keys(this.scene)) {
+      if (!message[name]) continue;
+      this.scene[name] = [message[name], buffers];
+      this.tell(name);
+    }
     if (message.e === undefined || !buffers?.length) return;
     if (message.e !== this.epoch) {
       this.epoch = message.e;
@@ -35,7 +41,11 @@ class Feed {
     if (this.rows.length && row[0] < this.last[0]) this.rows = [];
     this.rows.push(row);
     if (this.rows.length > KEEP) this.rows.shift();
-    for (const listener of this.listeners) listener();
+    this.tell("rows");
+  }
+
+  tell(what) {
+    for (const listener of this.listeners) listener(what);
   }
 
   get last() {
@@ -48,7 +58,8 @@ class Feed {
   }
 }
 
-// A copy, since the bytes of a message need not be aligned for floats.
-function floats(raw) {
-  return new Float64Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength));
-}
+// Copies, since the bytes of a message need not be aligned for their numbers.
+const copied = (raw) => raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength);
+const floats = (raw) => new Float64Array(copied(raw));
+const shorts = (raw) => new Uint16Array(copied(raw));
+const bytes = (raw) => new Uint8Array(copied(raw));

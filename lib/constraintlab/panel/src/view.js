@@ -13,7 +13,11 @@ class View {
     this.root.setAttribute("aria-label", "Constraint panel");
     this.build();
     this.charts = new Charts(this.cards);
-    this.onRow = () => this.schedule();
+    this.dirty = new Set();
+    this.onRow = (what) => {
+      this.dirty.add(what);
+      this.schedule();
+    };
     this.onView = () => this.repaint();
     feed.listeners.add(this.onRow);
     model.on("change:view", this.onView);
@@ -49,12 +53,14 @@ class View {
       this.cards[name] = card(name);
       grid.append(this.cards[name].box);
     }
+    this.canvases = new Canvases(grid, this.cards.timeline.box);
     this.strip = body.appendChild(node("section", "cl-card cl-strip"));
   }
 
   // Charts need a width, and a view may be made before it is on the page.
   async resize() {
     if (!this.root.clientWidth || this.closed) return;
+    this.paintCanvases();
     if (this.embedded) this.charts.fit();
     else await this.embed();
   }
@@ -66,6 +72,7 @@ class View {
     this.ready = true;
     this.fill();
     this.draw();
+    this.paintCanvases();
     this.root.dataset.replayed = String(this.feed.replayed);
     this.root.dataset.ready = "true";
   }
@@ -102,6 +109,7 @@ class View {
     if (this.paused || !this.visible) return;
     this.paint();
     this.fill();
+    this.dirty = new Set(["rows", "maps", "lanes"]);
     this.schedule();
   }
 
@@ -159,7 +167,10 @@ class View {
       this.waiting = false;
       if (this.paused || !this.visible || this.closed) return;
       this.drawn = performance.now();
-      if (this.draw()) this.count();
+      const { dirty } = this;
+      this.dirty = new Set();
+      if (dirty.has("rows") && this.draw()) this.count();
+      this.paintCanvases(dirty);
     }), pause);
   }
 
@@ -180,6 +191,10 @@ class View {
     const drawn = this.feed.last !== this.shown;
     this.shown = this.feed.last;
     return drawn;
+  }
+
+  paintCanvases(which) {
+    this.canvases.show(this.feed.scene, this.view, this.theme, () => this.drawNumbers(), which);
   }
 
   count() {
@@ -207,7 +222,7 @@ class View {
 
   drawNumbers() {
     if (this.numbers.hidden) return;
-    this.numbers.replaceChildren(...tables(this.view, this.feed.last).map(tableNode));
+    this.numbers.replaceChildren(...tables(this.view, this.feed.last, this.feed.scene).map(tableNode));
   }
 
   close() {
@@ -220,5 +235,6 @@ class View {
     clearTimeout(this.speaking);
     clearTimeout(this.ending);
     this.charts.close();
+    this.canvases.close();
   }
 }

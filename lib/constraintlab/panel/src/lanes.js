@@ -1,0 +1,148 @@
+// Request lanes: a row a request over the last seconds; under them the batch and the queue.
+
+const PHASES = ["queued", "prefill", "decode", "streaming", "preempted"];
+const LANE = { row: 14, names: 84, after: 78, strip: 26, axis: 20, few: 6 };
+
+class RequestLanes extends CanvasCard {
+  constructor() {
+    super("lanes");
+    this.canvas = this.card.chart.appendChild(node("canvas"));
+    this.rows = LANE.few;
+    this.seen = new Set(["queued", "prefill", "decode"]);
+  }
+
+  paint(head, buffers, ink) {
+    const width = this.card.chart.clientWidth;
+    // A view that grows only: a row that ends must not move what stands below.
+    this.rows = Math.max(this.rows, head.rows.length + Boolean(head.rest));
+    const height = this.rows * LANE.row + 2 * (LANE.strip + 8) + LANE.axis;
+    const c = surface(this.canvas, width, height), inner = width - LANE.names - LANE.after;
+    const x = (t) => LANE.names + inner * (1 + Math.min(Math.max(t, -SECONDS), 0) / SECONDS);
+    c.font = `11px ${getComputedStyle(this.card.chart).fontFamily}`;
+    c.textBaseline = "middle";
+    timeAxis(c, x, height, ink);
+    const ends = new Float64Array(head.rows.length).fill(-SECONDS);
+    for (const [row, phase, start, end] of quads(floats(buffers[0]))) {
+      const last = Number.isNaN(end) ? 0 : end;
+      c.globalAlpha = head.rows[row].strength;
+      this.seen.add(PHASES[phase]);
+      bar(c, PHASES[phase], x(start), x(last), middle(row), ink);
+      ends[row] = Math.max(ends[row], last);
+    }
+    head.rows.forEach(({ label, ended, strength }, row) => {
+      c.globalAlpha = strength;
+      words(c, label, LANE.names - 8, middle(row), ink.text, "right", LANE.names - 8);
+      words(c, ended, x(ends[row]) + 5, middle(row), ink.quiet, "left", LANE.after - 6);
+    });
+    c.globalAlpha = 1;
+    if (head.rest) words(c, head.rest, LANE.names, middle(head.rows.length), ink.quiet, "left", inner);
+    this.strips(c, head, trail(floats(buffers[1])), x, ink);
+  }
+
+  strips(c, head, points, x, ink) {
+    let top = this.rows * LANE.row + 8;
+    const peak = (k) => Math.max(...points.map((p) => p[k]));
+    const most = Math.max(head.slots, peak(1), 1);
+    c.setLineDash([2, 2]);
+    ruleAt(c, x, top + LANE.strip * (1 - head.slots / most), ink.quiet);
+    c.setLineDash([]);
+    area(c, points, 1, x, top, most, ink.tones[1], ink.faint[2]);
+    words(c, "running", LANE.names - 8, top + LANE.strip / 2, ink.text, "right", LANE.names);
+    words(c, head.running, x(0) + 8, top + LANE.strip / 2, ink.text, "left", LANE.after - 8, true);
+    top += LANE.strip + 8;
+    area(c, points, 2, x, top, Math.max(peak(2), 1), ink.quiet, ink.line, [3, 2]);
+    words(c, "waiting", LANE.names - 8, top + LANE.strip / 2, ink.text, "right", LANE.names);
+    words(c, head.waiting, x(0) + 8, top + LANE.strip / 2, ink.text, "left", LANE.after - 8, true);
+  }
+
+  keys() {
+    return PHASES.filter((p) => this.seen.has(p)).map((phase) => [
+      (c, ink) => bar(c, phase, 0, SWATCH, 7, ink), phase]);
+  }
+}
+
+const middle = (row) => row * LANE.row + LANE.row / 2;
+
+// Each phase has a tone and a shape of its own: dashed, tall, plain, thin, dotted.
+function bar(c, phase, from, to, y, ink) {
+  const width = Math.max(to - from, 2);
+  if (phase === "queued") {
+    c.setLineDash([3, 2]);
+    c.strokeStyle = ink.quiet;
+    c.lineWidth = 1;
+    c.strokeRect(from + 0.5, y - 3.5, width - 1, 7);
+  } else if (phase === "preempted") {
+    c.setLineDash([2, 3]);
+    c.strokeStyle = ink.quiet;
+    c.lineWidth = 2;
+    line(c, from, y, to, y);
+  } else {
+    const [tone, tall] = { prefill: [0, 10], decode: [2, 8], streaming: [1, 4] }[phase];
+    c.fillStyle = ink.tones[tone];
+    c.fillRect(from, y - tall / 2, width, tall);
+  }
+  c.setLineDash([]);
+}
+
+function timeAxis(c, x, height, ink) {
+  c.lineWidth = 1;
+  for (const [t, align] of [[-SECONDS, "left"], [-SECONDS / 2, "center"], [0, "right"]]) {
+    c.strokeStyle = ink.line;
+    line(c, Math.round(x(t)) + 0.5, 0, Math.round(x(t)) + 0.5, height - LANE.axis + 4);
+    words(c, t ? `−${-t} s` : "now", x(t), height - 7, ink.quiet, align, LANE.names);
+  }
+}
+
+// Steps from point to point up to now, filled; `dash` for the line on top.
+function area(c, points, column, x, top, most, ink, fill, dash = []) {
+  const y = (n) => top + LANE.strip * (1 - n / most), path = [];
+  points.forEach((p, i) => {
+    const next = i + 1 < points.length ? points[i + 1][0] : 0;
+    if (next > -SECONDS) path.push([x(p[0]), y(p[column])], [x(next), y(p[column])]);
+  });
+  if (!path.length) return;
+  const trace = () => path.forEach(([a, b], i) => (i ? c.lineTo(a, b) : c.moveTo(a, b)));
+  c.beginPath();
+  trace();
+  c.lineTo(path[path.length - 1][0], top + LANE.strip);
+  c.lineTo(path[0][0], top + LANE.strip);
+  c.fillStyle = fill;
+  c.fill();
+  c.beginPath();
+  trace();
+  c.setLineDash(dash);
+  c.strokeStyle = ink;
+  c.lineWidth = 1.5;
+  c.stroke();
+  c.setLineDash([]);
+  c.lineWidth = 1;
+  ruleAt(c, x, top + LANE.strip, ink);
+}
+
+function ruleAt(c, x, y, ink) {
+  c.strokeStyle = ink;
+  c.lineWidth = 1;
+  line(c, x(-SECONDS), Math.round(y) + 0.5, x(0), Math.round(y) + 0.5);
+}
+
+function line(c, x0, y0, x1, y1) {
+  c.beginPath();
+  c.moveTo(x0, y0);
+  c.lineTo(x1, y1);
+  c.stroke();
+}
+
+// One line of text, cut with an ellipsis where there is no room for all of it.
+function words(c, text, x, y, ink, align, room, bold) {
+  const font = c.font;
+  if (bold) c.font = `600 ${font}`;
+  c.fillStyle = ink;
+  c.textAlign = align;
+  let shown = text;
+  while (shown.length > 1 && c.measureText(shown).width > room) shown = `${shown.slice(0, -2)}…`;
+  c.fillText(shown, x, y);
+  c.font = font;
+}
+
+const quads = (all) => Array.from({ length: all.length / 4 }, (_, i) => all.subarray(4 * i, 4 * i + 4));
+const trail = (all) => Array.from({ length: all.length / 3 }, (_, i) => all.subarray(3 * i, 3 * i + 3));
