@@ -16,6 +16,7 @@ PROSE = (
     "did not notice until the first channel filled behind them. Their grandmother did. "
 )
 ANSWER = 200
+pytestmark = pytest.mark.timeout(400)
 EVERY, WINDOW = 8, 512
 """Positions compared: one in so many (each has 262,144 logits), within the window and beyond."""
 
@@ -78,7 +79,6 @@ def test_a_ragged_batch_of_prompts_and_decodes_gives_each_its_own_logits(referen
         assert rms(mixed, theirs(model, alone, EVERY)) < allowed
 
 
-@pytest.mark.timeout(300)
 def test_the_greedy_text_is_transformers_for_200_tokens(reference, decoder, gemma):
     model, *_ = reference
     config, mine = decoder

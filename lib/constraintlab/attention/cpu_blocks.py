@@ -8,6 +8,8 @@ from functools import cache
 
 import torch
 
+from constraintlab.attention.rung import Shape
+
 
 def products_in(dtype: torch.dtype) -> torch.dtype:
     """`dtype`, or float32 where this CPU has no instructions for products in `dtype`.
@@ -71,13 +73,40 @@ def diagonal(block: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.full((block, block), -torch.inf, dtype=dtype).triu_(1)
 
 
-def causal_scores(queries: int, keys: int, block: int) -> int:
-    """Scores that a causal rung computes if it stops each block of queries at its last visible key.
+@dataclass(frozen=True)
+class Cut:
+    """How a rung cuts a problem: `block` queries at a time, against tiles of `tile` keys.
 
-    Half of queries · keys for long prompts, and half a block a row more.
+    tile 1: it stops at the very key that a block's last query sees. skips: under a causal mask it
+    stops there at all.
     """
-    past, found = keys - queries, 0
-    for first in range(0, queries, block):
-        last = min(first + block, queries)
-        found += (last - first) * max(0, min(keys, last + past))
-    return found
+
+    block: int
+    tile: int = 1
+    skips: bool = True
+
+    def scores(self, queries: int, keys: int, causal: bool) -> int:
+        """Scores of one head that are computed, those in vain too; none beyond the last key.
+
+        Half of queries · keys for long causal prompts, and half a block and a tile a row more.
+        """
+        if not (causal and self.skips):
+            return queries * keys
+        past, found = keys - queries, 0
+        for first in range(0, queries, self.block):
+            last = min(first + self.block, queries)
+            seen = -(-max(0, last + past) // self.tile) * self.tile
+            found += (last - first) * min(keys, seen)
+        return found
+
+
+def converted_bytes(shape: Shape, most: int) -> int:
+    """Bytes of the heads that `some_heads` converts to a dtype that this CPU multiplies fast.
+
+    Those of two turns, if there are two: the next are made while the last are still held.
+    """
+    if products_in(shape.dtype) == shape.dtype:
+        return 0
+    group = shape.heads // shape.kv_heads
+    kv_heads = min(2 * max(1, most // group), shape.batch * shape.kv_heads)
+    return kv_heads * (group * shape.queries + 2 * shape.keys) * shape.dim * 4

@@ -58,8 +58,8 @@ def attend(
                     scores = wide[: math.prod(shape)].view(shape).copy_(low)
                 edge, start = first + past, max(begin, first + past)
                 if causal and end > edge:
-                    at_edge = scores.unflatten(1, (-1, last - first))[..., start - begin :]
-                    at_edge += mask[: last - first, start - edge : end - edge]
+                    at_edge = mask[: last - first, start - edge : end - edge]
+                    scores.unflatten(1, (-1, last - first))[..., start - begin :].add_(at_edge)
 
                 top = torch.maximum(m, scores.amax(-1, keepdim=True))
                 scores.sub_(top).exp_()

@@ -6,6 +6,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.bias import causal_lower_right
 
+from constraintlab.attention.cpu_blocks import Cut
 from constraintlab.attention.rung import Shape
 
 
@@ -35,7 +36,7 @@ def attend(
     queries, keys = q.shape[2], k.shape[2]
     square = queries == keys
     mask = None
-    if causal and not square and queries > 1:
+    if _masked(queries, keys, causal):
         mask = causal_lower_right(queries, keys) if q.is_cuda else _visible(queries, keys)
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
         out = torch.nn.functional.scaled_dot_product_attention(
@@ -47,6 +48,44 @@ def attend(
     return out
 
 
+def _masked(queries: int, keys: int, causal: bool) -> bool:
+    """Whether torch has to be told who sees whom: its own `is_causal` aligns top-left."""
+    return causal and queries != keys and queries > 1
+
+
 def _visible(queries: int, keys: int) -> torch.Tensor:
-    """[queries, keys], True where a query may look: torch's own `is_causal` aligns top-left."""
+    """[queries, keys], True where a query may look."""
     return torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
+
+
+TILE = 512
+
+
+def cpu_cut(shape: Shape) -> Cut:
+    """How torch's CPU kernel cuts `shape` (ATen/native/cpu/FlashAttentionKernel.cpp).
+
+    Tiles are computed whole; under a mask tensor, which a causal problem with as many keys as
+    queries can do without, none is skipped.
+    """
+    block = 256 if shape.queries >= 768 else 64 if shape.queries >= 192 else 32
+    return Cut(block, TILE, skips=not _masked(shape.queries, shape.keys, shape.causal))
+
+
+def cpu_scratch(shape: Shape) -> int:
+    """Bytes that torch's CPU kernel holds beyond inputs and output, as the same source has it.
+
+    A tile of scores and a block of output in fp32 for each thread, the tile in the inputs' dtype
+    once more; a logarithm a row; the mask, if it needs one, as bytes and in the inputs' dtype.
+    """
+    block, tile = min(cpu_cut(shape).block, shape.queries), min(TILE, shape.keys)
+    item = shape.dtype.itemsize
+    a_thread = (block * tile + 2 * block + block * shape.dim) * 4
+    a_thread += block * tile * item if item < 4 else 0
+    masked = _masked(shape.queries, shape.keys, shape.causal)
+    mask = shape.queries * shape.keys * (1 + item) if masked else 0
+    return torch.get_num_threads() * a_thread + row_logs(shape) + mask
+
+
+def row_logs(shape: Shape) -> int:
+    """Bytes of the logarithm of each row's sum, which the libraries keep for training."""
+    return shape.batch * shape.heads * shape.queries * 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from constraintlab.attention.backends import AUTO, Backend, Choice, choose
-from constraintlab.attention.cpu_blocks import causal_scores
+from constraintlab.attention.cpu_blocks import Cut, converted_bytes, products_in
 from constraintlab.attention.fused_cpu import HEADS, block_of
 from constraintlab.attention.fused_cpu import attend as _on_cpu
 from constraintlab.attention.rung import (
@@ -69,21 +69,32 @@ def choice(shape: Shape, backend: str = AUTO) -> Choice:
     return choose(BACKENDS, shape, backend)
 
 
+GPU = Cut(16, skips=False)
+"""The Triton kernel's: `fused_triton.tile_for`. Its rows are whole whatever the mask hides."""
+
+
+def cut(shape: Shape) -> Cut:
+    """How the backend of this device cuts `shape`: few rows on a GPU, many in a CPU's cache."""
+    if shape.device != "cpu":
+        return GPU
+    return Cut(block_of(shape.keys, products_in(shape.dtype).itemsize))
+
+
 def kernels(shape: Shape) -> tuple[Kernel, ...]:
     """The work of one call: both products, and one exponential a score.
 
-    Keys right of a block's last query are skipped. q and the output pass by once, k and v once
-    for each block of queries; scores never leave the chip.
+    On a CPU keys right of a block's last query are skipped. q and the output pass by once, k and
+    v once for each block of queries (from a GPU's L2 cache, mostly); scores never leave the chip.
     """
-    return tiled_kernels(shape, block_of(shape.keys, shape.dtype.itemsize))
+    return tiled_kernels(shape, cut(shape))
 
 
-def tiled_kernels(shape: Shape, block: int) -> tuple[Kernel, ...]:
-    """Work of attention by blocks of `block` queries that stop at the diagonal."""
+def tiled_kernels(shape: Shape, cut: Cut) -> tuple[Kernel, ...]:
+    """Work of attention that is cut as `cut` says."""
     heads, item = shape.batch * shape.heads, shape.dtype.itemsize
     queries, keys = shape.queries, shape.keys
-    scores = causal_scores(queries, keys, block) if shape.causal else queries * keys
-    sweeps = scores / queries / keys * -(-queries // block)
+    scores = cut.scores(queries, keys, shape.causal)
+    sweeps = scores / queries / keys * -(-queries // cut.block)
     q_out = 2 * heads * queries * shape.dim * item
     kv = 2 * shape.batch * shape.kv_heads * keys * shape.dim * item
     return (
@@ -102,12 +113,14 @@ def work(shape: Shape) -> Work:
 
 
 def peak_bytes(shape: Shape) -> int:
-    """Memory beyond the inputs: one block of score rows, its mask, the output."""
-    item, block = shape.dtype.itemsize, block_of(shape.keys, shape.dtype.itemsize)
-    heads = min(HEADS, shape.batch * shape.heads)
-    out = shape.batch * shape.heads * shape.queries * shape.dim * item
-    on_chip = 0 if shape.device != "cpu" else (heads * block * shape.keys + block * block) * item
-    return on_chip + out
+    """Memory beyond the inputs: the output; on a CPU one block of score rows and its mask too."""
+    heads = shape.batch * shape.heads
+    out = heads * shape.queries * shape.dim * shape.dtype.itemsize
+    if shape.device != "cpu":
+        return out
+    item, block = products_in(shape.dtype).itemsize, cut(shape).block
+    strip = (min(HEADS, heads) * block * shape.keys + block * block) * item
+    return out + strip + converted_bytes(shape, HEADS)
 
 
 def availability(device: str = "cpu") -> Availability:

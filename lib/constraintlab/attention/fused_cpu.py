@@ -52,8 +52,9 @@ def attend(
             torch.baddbmm(scores, rows, h.k_t[:, :, :seen], beta=0, alpha=scale, out=scores)
             if causal:
                 edge, start = first + past, max(0, first + past)
-                at_edge = scores.unflatten(1, (-1, last - first))[..., start:]
-                at_edge += mask[: last - first, start - edge : seen - edge]
+                # No name for this view: it would keep the strip of the heads before alive.
+                at_edge = mask[: last - first, start - edge : seen - edge]
+                scores.unflatten(1, (-1, last - first))[..., start:].add_(at_edge)
             torch.softmax(scores, dim=-1, out=scores)
             h.write(first, last, torch.bmm(scores, h.v[:, :seen]))
 

@@ -52,7 +52,7 @@ def kv(
     """One engine over paged and over contiguous KV: throughput and waste at equal bytes."""
     from constraintlab.bench import kv as bench
 
-    report = bench.run(rounds=15 if full else 7, say=lambda line: typer.echo(line, err=True))
+    report = bench.run(rounds=21 if full else 9, say=lambda line: typer.echo(line, err=True))
     print(report.json()) if json else report.print()
 
 

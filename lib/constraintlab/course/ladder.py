@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from constraintlab.attention import flash, flash_cpu, fused, fused_cpu
-from constraintlab.attention.cpu_blocks import causal_scores
+from constraintlab.attention.cpu_blocks import Cut
 from constraintlab.attention.rung import Shape
 from constraintlab.course.measure import interleave
 from constraintlab.course.show import Table, si
@@ -80,7 +80,7 @@ def try_tiles(shape: Shape, sizes: Sequence[tuple[int, int]], rounds: int = 5) -
     return [
         Tile(
             block, tile, heads * block * tile * 4, 1e3 * min(seen.seconds[block, tile]),
-            causal_scores(shape.queries, shape.keys, block) / useful - 1,
+            Cut(block).scores(shape.queries, shape.keys, shape.causal) / useful - 1,
         )
         for block, tile in sizes
     ]  # fmt: skip

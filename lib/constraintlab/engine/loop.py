@@ -9,6 +9,7 @@ the engine into a process of its own (`engine.process`).
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -91,8 +92,12 @@ class Step:
 
 
 class Engine:
-    """Requests in, tokens out. voice: makes a request's `Voice`; None leaves out all text, and
-    then a request with stop strings is refused. clock: seconds, for the reports only."""
+    """Requests in, tokens out.
+
+    longest: tokens that the model takes, prompt and answer together. voice: makes a request's
+    `Voice`; None leaves out all text, and then a request with stop strings is refused. clock:
+    seconds, for the reports only.
+    """
 
     def __init__(
         self,
@@ -101,13 +106,14 @@ class Engine:
         kv: KVStore,
         budget: Budget,
         *,
+        longest: float = math.inf,
         voice: Callable[[Request], Voice] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model, self.policy, self.kv, self.budget = model, policy, kv, budget
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
-        self._voice, self._clock = voice, clock
+        self.longest, self._voice, self._clock = longest, voice, clock
         self._voices: dict[Request, Voice] = {}
 
     @property
@@ -118,6 +124,12 @@ class Engine:
     def submit(self, request: Request) -> str:
         """Queue a request. Returns '', or why it can never run here; it is then finished."""
         why = self.kv.refuse(request)
+        if request.most >= self.longest:
+            why = (
+                f"a prompt of {len(request.prompt)} tokens and max_tokens="
+                f"{request.sampling.max_tokens} are more than the {self.longest} that the model "
+                "takes: shorten the prompt or lower max_tokens"
+            )
         if request.sampling.stop and self._voice is None:
             why = "stop strings need a tokenizer, and this engine has none: use stop_tokens"
         if why:

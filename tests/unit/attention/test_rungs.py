@@ -125,16 +125,6 @@ def test_on_chip_space_that_shrinks_changes_no_answer(monkeypatch):
 
 
 @pytest.mark.parametrize("rung", [fused, flash])
-def test_counted_scores_are_those_that_were_computed(rung):
-    # one block: every row sees the whole prompt; many blocks: half of it and half a block more
-    small, long = Shape.square(100, heads=2, dim=8), Shape.square(8192, heads=2, dim=8)
-    assert rung.work(small).flops == 4 * 2 * 100 * 100 * 8
-    assert 0.5 < rung.work(long).flops / naive.work(long).flops < 0.53
-    full = Shape.square(100, heads=2, dim=8, causal=False)
-    assert rung.work(full).flops == naive.work(full).flops
-
-
-@pytest.mark.parametrize("rung", [fused, flash])
 def test_no_s_by_s_matrix_is_ever_in_memory(rung):
     for tokens in (1024, 4096):
         shape = Shape.square(tokens)

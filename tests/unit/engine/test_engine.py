@@ -130,6 +130,13 @@ def test_a_prompt_longer_than_the_pool_is_refused_by_name(decoder):
         run.step()
 
 
+def test_a_request_longer_than_the_model_takes_is_refused(decoder):
+    run = engine(decoder, Continuous(), PagedKV(8))
+    run.longest = 50
+    assert not run.submit(Request(0, [1] * 40, Sampling(10)))
+    assert "more than the 50 that the model takes" in run.submit(Request(1, [1] * 40, Sampling(11)))
+
+
 def test_stop_strings_without_a_tokenizer_are_refused(decoder):
     run = engine(decoder, Continuous(), PagedKV(2))
     assert "stop_tokens" in run.submit(Request(0, [1], Sampling(1, stop=("x",))))

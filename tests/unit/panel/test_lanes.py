@@ -3,11 +3,22 @@
 import json
 import math
 from array import array
+from itertools import pairwise
 
 import pytest
 
 from constraintlab.panel import Lane, Lanes
-from constraintlab.panel.lanes import FADES, ROWS, SECONDS, Trail, admitted, pack, pick, state, title
+from constraintlab.panel.lanes import (
+    FADES,
+    ROWS,
+    SECONDS,
+    Trail,
+    admitted,
+    pack,
+    pick,
+    state,
+    title,
+)
 
 NOW = 100.0
 
@@ -172,7 +183,7 @@ def trail(*points):
 def test_the_trail_keeps_ten_points_a_second_and_the_newest():
     kept = trail(*((i / 100, i) for i in range(101)))
     assert kept[-1] == (1.0, 100) and len(kept) <= 12
-    gaps = [b - a for (a, _), (b, _) in zip(kept, kept[1:-1], strict=False)]
+    gaps = [b - a for (a, _), (b, _) in pairwise(kept[:-1])]
     assert all(gap >= 0.1 - 1e-9 for gap in gaps)
 
 
