@@ -26,9 +26,7 @@ def packed(png: bytes) -> bytes:
 def encoded(width: int, height: int, rgb: bytes) -> bytes:
     """A PNG of pixels in three bytes each, row by row."""
     assert len(rgb) == 3 * width * height
-    lines = b"".join(
-        b"\0" + rgb[i : i + 3 * width] for i in range(0, len(rgb), 3 * width)
-    )
+    lines = b"".join(b"\0" + rgb[i : i + 3 * width] for i in range(0, len(rgb), 3 * width))
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)

@@ -58,9 +58,7 @@ def test_shared_blocks_are_counted_apart_from_the_requests_own():
 def test_the_figures_are_shares_of_the_pool_and_stand_in_the_text_for_screen_readers():
     head, _ = pack([CONTIGUOUS])
     assert head["pools"][0]["figures"] == [["used", "16%"], ["wasted", "64%"], ["free", "20%"]]
-    assert head["facts"] == [
-        "contiguous, 2 requests: used 16%, wasted 64%, free 20% of the pool"
-    ]
+    assert head["facts"] == ["contiguous, 2 requests: used 16%, wasted 64%, free 20% of the pool"]
 
 
 def test_a_source_is_named_once_for_all_its_pools():
