@@ -10,6 +10,7 @@ from random import Random
 
 from constraintlab.engine.answer import Answer
 from constraintlab.engine.reasoner import collatz
+from constraintlab.engine.reasoner.weights import Characters
 from constraintlab.engine.request import Sampling
 
 LONGEST = 1024
@@ -109,4 +110,5 @@ def asked(some: Iterable[Question]) -> list[tuple[list[int], Sampling]]:
 def wrong(some: Sequence[Question], answers: Sequence[Answer]) -> list[int]:
     """The starts whose answers are not right, to the last character."""
     pairs = zip(some, answers, strict=True)
-    return [q.start for q, a in pairs if not q.right(collatz.text(a.tokens))]
+    said = Characters().decode  # a model may draw ids that the alphabet does not have
+    return [q.start for q, a in pairs if not q.right(said(a.tokens))]

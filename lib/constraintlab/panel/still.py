@@ -101,13 +101,7 @@ def _canvases(
     if lanes is not None:
         told = lanes_.title(lanes, lanes_.window(lanes, trail))
         made, height = still_lanes.draw(lanes, trail, WIDTH - BESIDE, theme)
-<<<<<<< HEAD
-        yield made.chart(
-            WIDTH - BESIDE, height, _title(_sourced(lanes_.title(lanes), [lanes]), 130)
-        )
-=======
         yield made.chart(WIDTH - BESIDE, height, _title(_sourced(told, [lanes]), 130))
->>>>>>> panelkv
 
 
 def _sourced(title: tuple[str, str], shown: Sequence[KVMap | Lanes]) -> tuple[str, str]:

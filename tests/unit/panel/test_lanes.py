@@ -18,10 +18,7 @@ from constraintlab.panel.lanes import (
     pick,
     state,
     title,
-<<<<<<< HEAD
-=======
     window,
->>>>>>> panelkv
 )
 
 NOW = 100.0
