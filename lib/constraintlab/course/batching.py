@@ -116,3 +116,11 @@ def batches_table(found: Sequence[Batch], line: Line, known: Sequence[int], gap:
         f"less the {1e3 * gap.fixed:.2f} ms a step that were measured between them."
     )
     return Table(heads, rows, note)
+
+
+def weights_table(found: Sequence[Batch], what: str) -> Table:
+    """A model whose weights take most of a step, by batch size."""
+    rows = [
+        (f"{b.n}", f"{1e3 * b.step:.1f}", f"{b.rate:,.0f}", f"{b.device_ms:.2f}") for b in found
+    ]
+    return Table((f"{what}: sequences", "a step, ms", "tok/s", "forward pass, ms a token"), rows)

@@ -48,9 +48,10 @@ class Ran:
         return Window(full[0], full[-1]) if len(full) >= 3 else self.whole
 
     @property
-    def fullest(self) -> Report:
-        """The moment at which most token slots held something."""
-        return max(self.reports, key=lambda r: r.kv[2])
+    def typical(self) -> Report:
+        """A moment in the middle of the part in which the queue never emptied."""
+        inside = self.within(self.busiest)
+        return inside[len(inside) // 2]
 
     def within(self, window: Window) -> list[Report]:
         """The reports of a window."""

@@ -20,11 +20,11 @@ SIZES = (1, 2, 4, 8, 16, 32)
 BY_ITSELF = (1, 4, 16)
 """What it goes through until somebody moves the slider."""
 
-TICK = 0.1
+TICK = 0.05
 """Seconds between two looks at the engine."""
 
-SETTLED = 3
-"""Ticks after a change from which on the rate belongs to the new number."""
+SETTLED = 0.2
+"""Seconds after a change from which on the rate belongs to the new number."""
 
 
 class InFlight:
@@ -38,7 +38,7 @@ class InFlight:
         self.n, self.touched = BY_ITSELF[0], False
         self.seen: dict[int, tuple[float, float]] = {}
         self._flying: list[Answer] = []
-        self._box = self._shown = None
+        self._box = self._shown = self._slider = None
         self._note = "not started"
 
     def want(self, n: int) -> None:
@@ -46,6 +46,7 @@ class InFlight:
         self.n, self.touched = n, True
         if self._flying:
             self._fill()
+            self.stage.driver.engine.ask()
 
     async def run(self, seconds: float) -> None:
         """Keep them in flight for so long. The panel draws meanwhile."""
@@ -64,23 +65,27 @@ class InFlight:
             for answer in self._flying:
                 await answer
             self._flying = []
-            self._note = "over"
+            self._note = "ended: run the cell again to go on"
             self._show()
 
     async def _fly(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        began, ticks, last = loop.time(), 0, 0
-        before: Report | None = None
+        loop, engine = asyncio.get_running_loop(), self.stage.driver.engine
+        began = loop.time()
+        settled: Report | None = None
+        last, since = 0, began
         while (passed := loop.time() - began) < seconds:
             if not self.touched:
-                self.n = BY_ITSELF[int(passed / seconds * len(BY_ITSELF))]
+                self._show(BY_ITSELF[int(passed / seconds * len(BY_ITSELF))])
+            if self.n != last:
+                last, since, settled = self.n, loop.time(), None
             self._fill()
             await asyncio.sleep(TICK)
-            now = self.stage.driver.engine.latest
-            ticks, last = (ticks + 1 if self.n == last else 0), self.n
-            if before and now and now.now > before.now:
-                self._look(before, now, ticks >= SETTLED)
-            before = now
+            now = engine.latest
+            if now is None or self.n != last:
+                continue
+            if settled is None and loop.time() - since >= SETTLED:
+                settled = now
+            self._look(settled, now)
 
     def _fill(self) -> None:
         engine = self.stage.driver.engine
@@ -90,29 +95,31 @@ class InFlight:
         while len(self._flying) < self.n:
             self._flying.append(engine.submit(*next(self._next).asked))
 
-    def _look(self, before: Report, now: Report, settled: bool) -> None:
-        grown = {k: now.totals[k] - before.totals[k] for k in ("tokens", "steps")}
-        seconds = now.now - before.now
+    def _look(self, settled: Report | None, now: Report) -> None:
         self._note = f"{now.running} in a step"
-        if settled and grown["steps"]:
-            self.seen[self.n] = (grown["tokens"] / seconds, 1e3 * seconds / grown["steps"])
+        if settled and now.now > settled.now:
+            tokens, steps = (now.totals[k] - settled.totals[k] for k in ("tokens", "steps"))
+            seconds = now.now - settled.now
+            self.seen[self.n] = (tokens / seconds, 1e3 * seconds / max(1.0, steps))
         self._show()
 
     def html(self) -> str:
         """Every number tried: tokens a second as a bar, milliseconds a step."""
         most = max((rate for rate, _ in self.seen.values()), default=1.0)
+        cell = '<td style="padding:1px 12px 1px 0;text-align:right">'
         rows = []
         for n, (rate, ms) in sorted(self.seen.items()):
             here = n == self.n
             bar = f'<div style="background:#8a919c;height:10px;width:{240 * rate / most:.0f}px">'
             rows.append(
-                f'<tr style="font-weight:{700 if here else 400}"><td>{n}{" ◀" if here else ""}</td>'
-                f"<td>{rate:,.0f} tok/s</td><td>{ms:.2f} ms</td><td>{bar}</div></td></tr>"
+                f'<tr style="font-weight:{700 if here else 400}">{cell}{n}{" ◀" if here else ""}'
+                f"</td>{cell}{rate:,.0f} tok/s</td>{cell}{ms:.2f} ms</td><td>{bar}</div></td></tr>"
             )
-        head = "<tr><th>in flight</th><th>throughput</th><th>a step</th><th></th></tr>"
+        names = ("in flight", "throughput", "a step", "")
+        head = "".join(f"{cell}<b>{name}</b></td>" for name in names)
         style = "font-variant-numeric:tabular-nums;margin-left:0"
         note = f'<div class="inflight-note" style="opacity:.75">{escape(self._note)}</div>'
-        return f'{note}<table style="{style}">{head}{"".join(rows)}</table>'
+        return f'{note}<table style="{style}"><tr>{head}</tr>{"".join(rows)}</table>'
 
     def widget(self):
         """The ipywidgets box."""
@@ -120,19 +127,29 @@ class InFlight:
 
         if self._box is None:
             self._shown = w.HTML(self.html())
-            slider = w.SelectionSlider(
+            self._slider = w.SelectionSlider(
                 options=SIZES, value=self.n, description="in flight", continuous_update=True
             )
-            slider.observe(lambda change: self.want(change["new"]), "value")
-            slider.add_class(CONTROLS[0])
-            self._box = w.VBox([slider, self._shown])
+            self._slider.observe(self._moved, "value")
+            self._slider.add_class(CONTROLS[0])
+            self._box = w.VBox([self._slider, self._shown])
         return self._box
 
-    def _show(self) -> None:
-        if self._shown is not None:
+    def _moved(self, change: dict) -> None:
+        if change["new"] != self.n:
+            self.want(change["new"])
+
+    def _show(self, n: int | None = None) -> None:
+        """The table as it is now; n: the number it goes on with by itself."""
+        if n is not None:
+            self.n = n
+        if self._box is not None:
             self._shown.value = self.html()
+            if not self.touched:
+                self._slider.value = self.n
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         bundle = self.widget()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = "A slider for the requests in flight: open in JupyterLab to move it."
+        bundle["text/html"] = self.html()
         return bundle

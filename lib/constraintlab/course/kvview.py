@@ -21,7 +21,7 @@ def lanes(report: Report, since: float = 0.0) -> Lanes:
 
 
 def _lane(life: Life) -> Lane:
-    return Lane(life.number, life.label, tuple(_spans(life)), life.ended or "")
+    return Lane(life.number, str(life.number), tuple(_spans(life)), life.ended or "")
 
 
 def _spans(life: Life) -> Iterator[Span]:

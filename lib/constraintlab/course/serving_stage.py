@@ -94,7 +94,7 @@ class ServingStage:
         """Submit all questions at once to an engine of this setup; await the last answer.
 
         What lies between kernels is measured first on the same engine; ceilings before and after.
-        beside: an earlier run, whose pool at its fullest is shown beside this one.
+        beside: an earlier run, whose pool is shown beside this one.
         """
         gap, before, names = await calibrated(self.driver, setup, self.caps)
         await self.driver.use(setup)
@@ -110,7 +110,9 @@ class ServingStage:
             telling.cancel()
             live, self._live = self._live, None
             self.sampler.stop()
-        self._draw(ran.fullest, *live)
+        # It rests on a moment with a queue, and the reports before draw the lines below its lanes.
+        for report in ran.reports[: ran.reports.index(ran.typical) + 1]:
+            self._draw(report, *live)
         caps = midway(before, probed(before, names, setup.threads), names)
         verdict, stack = self._verdict(ran, gap, caps)
         served = Served(name, setup, verdict, stack, caps, gap, ran)
@@ -130,10 +132,10 @@ class ServingStage:
             self._draw(report, *live)
 
     def _draw(self, report: Report, name: str, beside: Served | None, since: float) -> None:
-        """The pool and the lanes at this moment; afterwards they rest on the fullest one."""
+        """The pool and the lanes at this moment."""
         from constraintlab.course.kvview import kv_map, lanes
 
-        other = [kv_map(beside.name, beside.ran.fullest)] if beside else []
+        other = [kv_map(beside.name, beside.ran.typical)] if beside else []
         self.panel.set_maps([*other, kv_map(name, report)])
         self.panel.set_lanes(lanes(report, since))
 

@@ -9,7 +9,45 @@ from statistics import mean, median
 from constraintlab.course.driver import Ran, gain
 from constraintlab.course.show import Table
 from constraintlab.engine.answer import Answer
+from constraintlab.course.serving_stage import Served
 from constraintlab.limits.estimate import Estimate
+
+BOUNDS = ("faster attention",)
+"""Fixes whose prediction is a bound."""
+
+
+def working_points(*served: Served) -> Table:
+    """Runs side by side, each while requests waited."""
+    rows = {
+        "sequences a step": lambda s: f"{s.window.batch:.1f} of {s.window.last.slots} slots",
+        "waiting": lambda s: f"{s.window.queue:.0f}",
+        "tok/s": lambda s: f"{s.rate:,.0f}",
+        "KV pool reserved": lambda s: f"{s.ran.typical.kv[1] / s.ran.typical.kv[0]:.0%}",
+        "of that, empty": lambda s: f"{s.window.waste:.0%}",
+        "forward pass, ms a token": lambda s: f"{s.window.device_ms:.3f}",
+        "in the forward pass": lambda s: f"{s.window.forward:.0%}",
+        "of peak FLOP/s": lambda s: f"{s.peak_share:.1%}",
+        "of the bandwidth": lambda s: f"{s.window.bytes() / s.caps.bandwidth.value:.1%}",
+    }
+    return Table(
+        ("while requests waited", *(s.name for s in served)),
+        [(what, *(of(s) for s in served)) for what, of in rows.items()],
+    )
+
+
+def fixes(
+    predicted: Mapping[str, float], got: Mapping[str, Estimate], steps: Mapping[str, float]
+) -> Table:
+    """What each fix was predicted to be worth beside what it was, and the steps it took."""
+    rows = [
+        (
+            name, f"{'≤ ' if name in BOUNDS else ''}×{predicted[name]:.2f}", f"×{e.value:.2f}",
+            f"{e.low:.2f} … {e.high:.2f}", f"{steps[name]:,.0f}",
+        )
+        for name, e in got.items()
+    ]  # fmt: skip
+    heads = ("fix", "predicted", "measured", "lowest … highest", "steps")
+    return Table(heads, rows, "Faster attention: at most what leaving all of it out would give.")
 
 
 def policies(raced: Mapping[str, Sequence[Ran]], over: str) -> Table:
