@@ -190,7 +190,7 @@ def run(rounds: int = 5, say: Say = lambda _: None) -> Report:
             metric, median_of(ratios, "×"),
             f"gemma-3-270m, {DTYPE}; {len(asked)} prompts of {len(asked[0].prompt)} tokens, "
             f"{min(a.output for a in asked)} … {max(a.output for a in asked)} new; "
-            f"{mine:.0f} tok/s against {peer:.0f} (batches of {size}, each until its longest answer)",
+            f"{mine:.0f} tok/s against {peer:.0f} (batches of {size}, each to its longest answer)",
         )  # fmt: skip
         say(f"  ×{median(ratios):.2f}, {mine:.0f} tok/s against {peer:.0f}")
     each = [1e6 * (s.schedule + s.draw + s.emit) / n for n, s in host if n > 1]
