@@ -13,6 +13,9 @@ from constraintlab.panel.maps import Packed
 from constraintlab.panel.palette import kind
 from constraintlab.panel.parts import PHASES, Lane, Lanes
 
+WINDOWS = (5.0, 8.0, 12.0, SECONDS)
+"""Seconds drawn: the shortest of these that holds what there is."""
+
 ROWS = 20
 """Requests drawn; who has no row is counted in words."""
 
@@ -92,6 +95,13 @@ def pick(lanes: Lanes) -> Shown:
     return Shown(_rows(live + kept, strength))
 
 
+def window(lanes: Lanes, trail: Sequence[tuple[float, int, int]] = ()) -> float:
+    """Seconds to draw; a run that has just begun would be a sliver of the longest."""
+    begun = [lane.spans[0][1] for lane in lanes.lanes if lane.spans]
+    past = lanes.now - min([lanes.now, *begun, *(t for t, _, _ in trail[:1])])
+    return next((w for w in WINDOWS if past <= w), SECONDS)
+
+
 def _rows(lanes: list[Lane], strength: dict[int, float]) -> tuple[Row, ...]:
     ordered = sorted(lanes, key=lambda lane: lane.number)
     return tuple(Row(lane, strength.get(lane.number, 1.0)) for lane in ordered)
@@ -104,19 +114,20 @@ def pack(lanes: Lanes | None, trail: Sequence[tuple[float, int, int]]) -> Packed
     """
     if lanes is None:
         return {}, []
-    shown, now = pick(lanes), lanes.now
+    shown, now, seconds = pick(lanes), lanes.now, window(lanes, trail)
     spans = array("d")
     for i, row in enumerate(shown.rows):
         for phase, start, end in row.lane.spans:
-            if end is None or end > now - SECONDS:
+            if end is None or end > now - seconds:
                 to = math.nan if end is None else end - now
                 spans.extend((i, PHASES.index(phase), start - now, to))
     points = array("d", [x for t, r, w in trail for x in (t - now, r, w)])
-    finding, shows = title(lanes)
+    finding, shows = title(lanes, seconds)
     head = {
         "finding": finding,
         "shows": shows,
-        "facts": [f"{batch(lanes)} run", f"{lanes.waiting} wait"],
+        "seconds": seconds,
+        "facts": [f"running: {batch(lanes)}", f"waiting: {lanes.waiting}"],
         "rows": [
             {"label": row.lane.label, "ended": row.lane.ended, "strength": row.strength,
              "state": state(row.lane, now)}
@@ -132,8 +143,8 @@ def pack(lanes: Lanes | None, trail: Sequence[tuple[float, int, int]]) -> Packed
 
 
 def batch(lanes: Lanes) -> str:
-    """`6 of 8`: the running, of how many may."""
-    return f"{lanes.running} of {lanes.slots}"
+    """`6 of 8 slots`: the running, of how many may."""
+    return f"{lanes.running} of {lanes.slots} slots"
 
 
 def state(lane: Lane, now: float) -> str:
@@ -155,10 +166,10 @@ def admitted(lanes: Lanes) -> float:
     return last
 
 
-def title(lanes: Lanes) -> tuple[str, str]:
-    """(finding, what the lanes show)."""
+def title(lanes: Lanes, seconds: float = SECONDS) -> tuple[str, str]:
+    """(finding about the last so many seconds, what the lanes show)."""
     wait, run, slots = lanes.waiting, lanes.running, lanes.slots
-    shows = f"last {SECONDS:g} s, one row a request, the newest at the bottom"
+    shows = "one row a request, the newest at the bottom"
     if not lanes.lanes and not wait and not run:
         return "No request has come yet", shows
     if not wait:
@@ -171,10 +182,10 @@ def title(lanes: Lanes) -> tuple[str, str]:
         since = lanes.now - admitted(lanes)
         if since >= STALLED:
             text += f": no request has been admitted for {since:.1f} s"
-    start = lanes.now - SECONDS
+    start = lanes.now - seconds
     lost = sum(p == "preempted" and s > start for lane in lanes.lanes for p, s, _ in lane.spans)
     if lost:
-        text += f"; {lost} preemption{'' if lost == 1 else 's'} in the last {SECONDS:g} s"
+        text += f"; {lost} preemption{'' if lost == 1 else 's'} in the last {seconds:g} s"
     return text, shows
 
 

@@ -99,10 +99,9 @@ def _canvases(
         made, height = still_maps.draw(maps, LEFT, WIDTH, theme, scale)
         yield made.chart(WIDTH, height, _title(_sourced(maps_.title(maps), maps), 130))
     if lanes is not None:
+        told = lanes_.title(lanes, lanes_.window(lanes, trail))
         made, height = still_lanes.draw(lanes, trail, WIDTH - BESIDE, theme)
-        yield made.chart(
-            WIDTH - BESIDE, height, _title(_sourced(lanes_.title(lanes), [lanes]), 130)
-        )
+        yield made.chart(WIDTH - BESIDE, height, _title(_sourced(told, [lanes]), 130))
 
 
 def _sourced(title: tuple[str, str], shown: Sequence[KVMap | Lanes]) -> tuple[str, str]:

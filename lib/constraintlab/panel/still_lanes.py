@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from constraintlab.panel.charts.timeline import SECONDS
 from constraintlab.panel.drawing import SOLID, Drawing
-from constraintlab.panel.lanes import batch, pick
+from constraintlab.panel.lanes import batch, pick, window
 from constraintlab.panel.palette import inks
 from constraintlab.panel.parts import PHASES, Lanes
 
@@ -19,15 +18,16 @@ def draw(
     lanes: Lanes, trail: Sequence[tuple[float, int, int]], width: float, theme: str
 ) -> tuple[Drawing, float]:
     """(drawing, height): time from 0 to `width`, names left of it, how each ended right of it."""
+    seconds = window(lanes, trail)
     made, ink, shown = Drawing(), inks(theme, "page"), pick(lanes)
 
     def x(t: float) -> float:
-        return width * (1 + min(max(t - lanes.now, -SECONDS), 0) / SECONDS)
+        return width * (1 + min(max(t - lanes.now, -seconds), 0) / seconds)
 
     bottom = ROW * max(6, len(shown.rows) + bool(shown.rest))
     height = bottom + 2 * (STRIP + GAP)
-    for t, text, align in ((-SECONDS, f"−{SECONDS:g} s", "left"),
-                           (-SECONDS / 2, f"−{SECONDS / 2:g} s", "center"),
+    for t, text, align in ((-seconds, f"−{seconds:g} s", "left"),
+                           (-seconds / 2, f"−{seconds / 2:g} s", "center"),
                            (0, "now", "right")):  # fmt: skip
         at = x(lanes.now + t)
         made.line(at, 0, at, height + 4, ink["line"], under=True)
@@ -35,7 +35,7 @@ def draw(
     for i, row in enumerate(shown.rows):
         y, s, end = (i + 0.5) * ROW, row.strength, 0.0
         for phase, start, stop in row.lane.spans:
-            if stop is None or stop > lanes.now - SECONDS:
+            if stop is None or stop > lanes.now - seconds:
                 end = x(lanes.now if stop is None else stop)
                 bar(made, phase, x(start), end, y, ink, s)
         made.words(-8, y, row.lane.label, ink["text"], "right", strength=s)

@@ -18,6 +18,7 @@ from constraintlab.panel.lanes import (
     pick,
     state,
     title,
+    window,
 )
 
 NOW = 100.0
@@ -150,6 +151,15 @@ def test_spans_are_sent_by_row_with_times_from_now_and_an_open_end_as_nan():
     assert json.loads(json.dumps(head, allow_nan=False)) == head
 
 
+@pytest.mark.parametrize(("past", "seconds"), [(0, 5), (5, 5), (5.1, 8), (15, 20), (300, 20)])
+def test_the_window_is_as_short_as_the_past(past, seconds):
+    assert window(lanes(queued(1, NOW - past))) == seconds
+    assert window(lanes(), [(NOW - past, 1, 0), (NOW, 1, 0)]) == seconds
+    assert window(lanes()) == 5
+    head, _ = pack(lanes(queued(1, NOW - past)), [])
+    assert head["seconds"] == seconds
+
+
 def test_spans_before_the_window_are_not_sent():
     long = Lane(1, "r1", [("queued", 10.0, 20.0), ("prefill", 20.0, 80.0), ("decode", 80.0, None)])
     _, (raw, _) = pack(lanes(long), [])
@@ -158,8 +168,8 @@ def test_spans_before_the_window_are_not_sent():
 
 def test_the_batch_and_the_queue_are_sent_in_words_and_over_time():
     head, (_, raw) = pack(lanes(waiting=12, running=6), [(98.0, 5, 3), (NOW, 6, 12)])
-    assert (head["running"], head["waiting"], head["slots"]) == ("6 of 8", "12", 8)
-    assert head["facts"] == ["6 of 8 run", "12 wait"]
+    assert (head["running"], head["waiting"], head["slots"]) == ("6 of 8 slots", "12", 8)
+    assert head["facts"] == ["running: 6 of 8 slots", "waiting: 12"]
     assert array("d", raw).tolist() == [-2, 5, 3, 0, 6, 12]
 
 

@@ -12,17 +12,18 @@ class KVMaps extends CanvasCard {
   paint(head, buffers, ink) {
     const { chart } = this.card;
     chart.style.setProperty("--cl-pool", ink.pool);
+    const scale = window.devicePixelRatio;
     while (this.pools.length > head.pools.length) this.pools.pop().box.remove();
     while (this.pools.length < head.pools.length) this.pools.push(poolNode(chart));
     head.pools.forEach((pool, i) => {
-      const { box, name, holds, figures, canvas } = this.pools[i];
+      const { box, title, name, holds, figures, canvas } = this.pools[i];
       write(name, pool.name);
       write(holds, pool.holds);
       pool.figures.forEach(([what, text], k) => { write(figures[k][0], what); write(figures[k][1], text); });
       const map = { size: pool.size, owners: shorts(buffers[2 * i]), filled: bytes(buffers[2 * i + 1]) };
-      const scale = window.devicePixelRatio;
       const g = grid(map.owners.length, Math.floor((box.clientWidth - 2 * FRAME) * scale), scale);
       resized(canvas, g.columns * g.cell, g.rows * g.cell);
+      title.style.width = `${g.columns * g.cell / scale + 2 * FRAME}px`;
       canvas.getContext("2d").putImageData(pixels(map, g, ink), 0, 0);
     });
   }
@@ -50,7 +51,7 @@ function poolNode(chart) {
     return [e.appendChild(node("span")), e.appendChild(node("b"))];
   });
   const canvas = box.appendChild(node("div", "cl-pool-frame")).appendChild(node("canvas"));
-  return { box, name, holds, figures, canvas };
+  return { box, title, name, holds, figures, canvas };
 }
 
 // The largest squares with which the blocks fit; all numbers in pixels of the screen.

@@ -1,7 +1,7 @@
 // Request lanes: a row a request over the last seconds; under them the batch and the queue.
 
 const PHASES = ["queued", "prefill", "decode", "streaming", "preempted"];
-const LANE = { row: 14, names: 84, after: 78, strip: 26, axis: 20, few: 6 };
+const LANE = { row: 14, strip: 26, gap: 8, axis: 20, few: 6 };
 
 class RequestLanes extends CanvasCard {
   constructor() {
@@ -15,13 +15,16 @@ class RequestLanes extends CanvasCard {
     const width = this.card.chart.clientWidth;
     // A view that grows only: a row that ends must not move what stands below.
     this.rows = Math.max(this.rows, head.rows.length + Boolean(head.rest));
-    const height = this.rows * LANE.row + 2 * (LANE.strip + 8) + LANE.axis;
-    const c = surface(this.canvas, width, height), inner = width - LANE.names - LANE.after;
-    const x = (t) => LANE.names + inner * (1 + Math.min(Math.max(t, -SECONDS), 0) / SECONDS);
+    const height = this.rows * LANE.row + 2 * (LANE.strip + LANE.gap) + LANE.axis;
+    const c = surface(this.canvas, width, height), { seconds } = head;
+    const names = Math.min(84, Math.max(52, 0.12 * width)), after = Math.min(92, Math.max(60, 0.14 * width));
+    const inner = width - names - after;
+    this.room = { names: names - 8, after: after - 8 };
+    const x = (t) => names + inner * (1 + Math.min(Math.max(t, -seconds), 0) / seconds);
     c.font = `11px ${getComputedStyle(this.card.chart).fontFamily}`;
     c.textBaseline = "middle";
-    timeAxis(c, x, height, ink);
-    const ends = new Float64Array(head.rows.length).fill(-SECONDS);
+    timeAxis(c, seconds, x, height, ink);
+    const ends = new Float64Array(head.rows.length).fill(-seconds);
     for (const [row, phase, start, end] of quads(floats(buffers[0]))) {
       const last = Number.isNaN(end) ? 0 : end;
       c.globalAlpha = head.rows[row].strength;
@@ -31,28 +34,31 @@ class RequestLanes extends CanvasCard {
     }
     head.rows.forEach(({ label, ended, strength }, row) => {
       c.globalAlpha = strength;
-      words(c, label, LANE.names - 8, middle(row), ink.text, "right", LANE.names - 8);
-      words(c, ended, x(ends[row]) + 5, middle(row), ink.quiet, "left", LANE.after - 6);
+      words(c, label, names - 8, middle(row), ink.text, "right", names - 8);
+      words(c, ended, x(ends[row]) + 5, middle(row), ink.quiet, "left", after - 6);
     });
     c.globalAlpha = 1;
-    if (head.rest) words(c, head.rest, LANE.names, middle(head.rows.length), ink.quiet, "left", inner);
+    if (head.rest) words(c, head.rest, names, middle(head.rows.length), ink.quiet, "left", inner);
     this.strips(c, head, trail(floats(buffers[1])), x, ink);
   }
 
   strips(c, head, points, x, ink) {
-    let top = this.rows * LANE.row + 8;
-    const peak = (k) => Math.max(...points.map((p) => p[k]));
-    const most = Math.max(head.slots, peak(1), 1);
+    const peak = (k) => Math.max(1, ...points.map((p) => p[k]));
+    const most = Math.max(head.slots, peak(1)), first = this.rows * LANE.row + LANE.gap;
     c.setLineDash([2, 2]);
-    ruleAt(c, x, top + LANE.strip * (1 - head.slots / most), ink.quiet);
+    ruleAt(c, x, first + LANE.strip * (1 - head.slots / most), ink.quiet);
     c.setLineDash([]);
-    area(c, points, 1, x, top, most, ink.tones[1], ink.faint[2]);
-    words(c, "running", LANE.names - 8, top + LANE.strip / 2, ink.text, "right", LANE.names);
-    words(c, head.running, x(0) + 8, top + LANE.strip / 2, ink.text, "left", LANE.after - 8, true);
-    top += LANE.strip + 8;
-    area(c, points, 2, x, top, Math.max(peak(2), 1), ink.quiet, ink.line, [3, 2]);
-    words(c, "waiting", LANE.names - 8, top + LANE.strip / 2, ink.text, "right", LANE.names);
-    words(c, head.waiting, x(0) + 8, top + LANE.strip / 2, ink.text, "left", LANE.after - 8, true);
+    this.strip(c, "running", head.running, first, x, ink);
+    area(c, points, 1, x, first, most, ink.tones[1], ink.faint[2]);
+    const second = first + LANE.strip + LANE.gap;
+    this.strip(c, "waiting", head.waiting, second, x, ink);
+    area(c, points, 2, x, second, peak(2), ink.quiet, ink.line, [3, 2]);
+  }
+
+  strip(c, name, value, top, x, ink) {
+    const y = top + LANE.strip / 2;
+    words(c, name, x(-Infinity) - 8, y, ink.text, "right", this.room.names);
+    words(c, value, x(0) + 8, y, ink.text, "left", this.room.after, true);
   }
 
   keys() {
@@ -84,12 +90,12 @@ function bar(c, phase, from, to, y, ink) {
   c.setLineDash([]);
 }
 
-function timeAxis(c, x, height, ink) {
+function timeAxis(c, seconds, x, height, ink) {
   c.lineWidth = 1;
-  for (const [t, align] of [[-SECONDS, "left"], [-SECONDS / 2, "center"], [0, "right"]]) {
+  for (const [t, align] of [[-seconds, "left"], [-seconds / 2, "center"], [0, "right"]]) {
     c.strokeStyle = ink.line;
     line(c, Math.round(x(t)) + 0.5, 0, Math.round(x(t)) + 0.5, height - LANE.axis + 4);
-    words(c, t ? `−${-t} s` : "now", x(t), height - 7, ink.quiet, align, LANE.names);
+    words(c, t ? `−${-t} s` : "now", x(t), height - 7, ink.quiet, align, 60);
   }
 }
 
@@ -98,9 +104,8 @@ function area(c, points, column, x, top, most, ink, fill, dash = []) {
   const y = (n) => top + LANE.strip * (1 - n / most), path = [];
   points.forEach((p, i) => {
     const next = i + 1 < points.length ? points[i + 1][0] : 0;
-    if (next > -SECONDS) path.push([x(p[0]), y(p[column])], [x(next), y(p[column])]);
+    path.push([x(p[0]), y(p[column])], [x(next), y(p[column])]);
   });
-  if (!path.length) return;
   const trace = () => path.forEach(([a, b], i) => (i ? c.lineTo(a, b) : c.moveTo(a, b)));
   c.beginPath();
   trace();
@@ -122,7 +127,7 @@ function area(c, points, column, x, top, most, ink, fill, dash = []) {
 function ruleAt(c, x, y, ink) {
   c.strokeStyle = ink;
   c.lineWidth = 1;
-  line(c, x(-SECONDS), Math.round(y) + 0.5, x(0), Math.round(y) + 0.5);
+  line(c, x(-Infinity), Math.round(y) + 0.5, x(0), Math.round(y) + 0.5);
 }
 
 function line(c, x0, y0, x1, y1) {
