@@ -32,7 +32,7 @@ def test_it_draws_nine_frames_a_second_while_a_cell_is_busy_and_can_be_heard(run
     spoken = notebook.panel.locator("[aria-live=polite]")
     notebook.page.wait_for_timeout(1500)
     assert "fresh pages bind" in spoken.inner_text()
-    for chart in notebook.panel.locator("[role=img]").all():
+    for chart in notebook.panel.locator("[role=img]:visible").all():
         assert len(chart.get_attribute("aria-label")) > 15
 
 
@@ -79,7 +79,7 @@ def test_a_dark_narrow_page_fits_and_numbers_shows_every_chart_as_a_table(runnin
     assert notebook.panel.get_attribute("data-theme") == "dark"
     shot(notebook, "panel-dark-820", notebook.panel)
     box = notebook.panel.bounding_box()
-    for canvas in notebook.panel.locator("canvas").all():
+    for canvas in notebook.panel.locator("canvas:visible").all():
         inner = canvas.bounding_box()
         assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
     notebook.panel.locator(".panel-table").click()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import mmap
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,12 @@ def _own() -> int:
         import psutil
 
         return psutil.Process().memory_info().rss
+
+
+def _give_back() -> None:
+    """Have glibc return what it kept of freed blocks: used again, it would count as nothing new."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library has no malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _peak_polled(call: Callable[[], object]) -> int:
@@ -65,6 +73,7 @@ def peak(call: Callable[[], object], device: str = "cpu") -> int:
         before = torch.cuda.memory_allocated()
         call()
         return torch.cuda.max_memory_allocated() - before
+    _give_back()
     try:
         _CLEAR.write_text("5")  # lets VmHWM, the resident peak, start again from now
         before = _status("VmRSS:")
@@ -82,6 +91,7 @@ def faulted(call: Callable[[], object]) -> int | None:
         import resource
     except ImportError:
         return None
+    _give_back()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     call()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
