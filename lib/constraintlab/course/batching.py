@@ -54,13 +54,22 @@ def gaps(ran: Ran) -> list[float]:
 
 
 async def race_batches(
-    driver: Driver,
+    driver: Driver | None,
     setup: Setup,
     some: Sequence[Question] | Asked,
     sizes: Sequence[int],
     rounds: int,
 ) -> list[Batch]:
-    """Each size once a round: the first n of `some` at once, on an engine with room for all."""
+    """Each size once a round: the first n of `some` at once, on an engine with room for all.
+
+    driver: None for an engine that is there only for this.
+    """
+    if driver is None:
+        own = Driver()
+        try:
+            return await race_batches(own, setup, some, sizes, rounds)
+        finally:
+            own.close()
     await driver.use(setup)
     await driver.run(some[: max(sizes)])
     found: dict[int, list[Ran]] = {n: [] for n in sizes}

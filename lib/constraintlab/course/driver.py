@@ -18,6 +18,9 @@ from constraintlab.limits.estimate import Estimate
 POLL = 0.002
 """Seconds between two looks for a report that is due."""
 
+WARM = [([1, 2, 3], Sampling(8))]
+"""What a new engine answers before anything counts: its pool is touched, its kernels run."""
+
 PATIENCE = 10.0
 """Seconds after the last answer in which the engine's last report must come."""
 
@@ -68,14 +71,15 @@ class Driver:
         self._sink = on_report
 
     async def use(self, setup: Setup) -> None:
-        """From now on an engine of this setup: the present process if it can have it."""
+        """From now on an engine of this setup, warmed up: the present process if it can have it."""
         same = ("model", "dtype", "threads")
         engine = self.engine
         if engine and all(getattr(setup, n) == getattr(engine.setup, n) for n in same):
             await asyncio.to_thread(engine.change, setup)
-            return
-        self.close()
-        self.engine = await asyncio.to_thread(EngineProcess, setup, self._hear)
+        else:
+            self.close()
+            self.engine = await asyncio.to_thread(EngineProcess, setup, self._hear)
+        await self.run(WARM)
 
     async def run(self, some: Sequence[Question] | Asked) -> Ran:
         """Submit everything at once and wait for the last answer; questions' are checked."""
@@ -123,15 +127,11 @@ class Driver:
 async def race(
     driver: Driver, setups: Mapping[str, Setup], some: Sequence[Question], rounds: int
 ) -> dict[str, list[Ran]]:
-    """Every setup once a round on the same questions, the order turning round by round.
-
-    The first request of each run is warm-up: a new pool's memory is touched, and the kernels run.
-    """
+    """Every setup once a round on the same questions, the order turning round by round."""
     found: dict[str, list[Ran]] = {name: [] for name in setups}
     for i in range(rounds):
         for name in list(setups)[:: -1 if i % 2 else 1]:
             await driver.use(setups[name])
-            await driver.run(some[:1])
             found[name].append(await driver.run(some))
     return found
 

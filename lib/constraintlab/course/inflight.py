@@ -52,7 +52,6 @@ class InFlight:
         """Keep them in flight for so long. The panel draws meanwhile."""
         stage, driver = self.stage, self.stage.driver
         await driver.use(self.setup)
-        await driver.run(self.some[:1])
         self._next = itertools.cycle(self.some)
         stage.source.restart()
         stage.sampler.start()

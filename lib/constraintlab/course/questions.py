@@ -16,12 +16,14 @@ from constraintlab.engine.request import Sampling
 LONGEST = 1024
 """Tokens of prompt and answer that the labs' engine takes a request, as an operator sets it."""
 
-MEDIAN, SPREAD = 130, 0.9
-"""Answers' lengths are lognormal: in tokens, and of the logarithm. Azure's conversation trace of
-2023 has a median of 129 output tokens and a mean of 211."""
+SHARE, SPREAD = 1 / 8, 0.9
+"""Answers' lengths are lognormal. Their median as a share of what a request may have: 128 of 1,024
+tokens; and the deviation of their logarithm. Azure's conversation trace of 2023 has a median of
+129 output tokens and a mean of 211."""
 
-SEED = 2
-"""None of its first 128 questions is among the one in a thousand that the reasoner gets wrong."""
+SEED = 3
+"""None of its first questions (128 of 1,024 tokens, 64 of 384) is among those, about one in a
+thousand, that the reasoner gets wrong."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,7 @@ class Question:
         return bool(collatz.verify(asked, self.prompt.removeprefix(asked) + text))
 
 
-def questions(
-    n: int, *, seed: int = SEED, median: float = MEDIAN, spread: float = SPREAD, most: int = LONGEST
-) -> list[Question]:
+def questions(n: int, *, most: int = LONGEST, seed: int = SEED) -> list[Question]:
     """n different questions with lognormal lengths of answers. most: tokens that prompt and answer
     may have together; longer ones are drawn again. ValueError if there are not so many."""
     random, found = Random(seed), dict[int, None]()
@@ -67,7 +67,7 @@ def questions(
     if n > sum(map(len, known.values())) // 2:
         raise ValueError(f"n={n}: there are not enough answers of at most {room} tokens, ask fewer")
     while len(found) < n:
-        wanted = random.lognormvariate(math.log(median), spread)
+        wanted = random.lognormvariate(math.log(SHARE * most), SPREAD)
         if wanted > room:
             continue
         length = min(known, key=lambda k: abs(k - wanted))

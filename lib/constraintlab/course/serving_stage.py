@@ -98,7 +98,6 @@ class ServingStage:
         """
         gap, before, names = await calibrated(self.driver, setup, self.caps)
         await self.driver.use(setup)
-        await self.driver.run(some[:1])
         self.source.restart()
         self._begin(before)
         self.sampler.start()

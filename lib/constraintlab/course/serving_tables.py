@@ -7,9 +7,9 @@ from itertools import pairwise
 from statistics import mean, median
 
 from constraintlab.course.driver import Ran, gain
+from constraintlab.course.serving_stage import Served
 from constraintlab.course.show import Table
 from constraintlab.engine.answer import Answer
-from constraintlab.course.serving_stage import Served
 from constraintlab.limits.estimate import Estimate
 
 BOUNDS = ("faster attention",)
