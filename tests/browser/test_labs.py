@@ -44,14 +44,43 @@ def slide(notebook, lab, shot):
     shot(notebook, "lab-03-tiles", box)
 
 
+NEXT = """() => new Promise((done) => {
+    const box = document.querySelector('.inflight-slider').closest('.jp-OutputArea-output');
+    const read = () => box.querySelector('.widget-readout').innerText;
+    const before = read(), start = performance.now();
+    new MutationObserver(() => {
+        const told = box.querySelector('.inflight-note')?.innerText;
+        if (read() !== before && told === `${read()} in a step`) done(performance.now() - start);
+    }).observe(box, {childList: true, subtree: true, characterData: true});
+    const press = {key: 'ArrowRight', bubbles: true};
+    box.querySelector('.noUi-handle').dispatchEvent(new KeyboardEvent('keydown', press));
+})"""
+
+
+def more_in_flight(notebook, lab, shot):
+    """Lab 04: the slider changes the batch of an engine that runs, while its cell is awaited."""
+    cell = next(i for i, s in enumerate(sources(lab)) if "InFlight(" in s)
+    notebook.show_cell(cell)
+    run = f"jupyterapp.shell.currentWidget.content.activeCellIndex = {cell}; "
+    notebook.page.evaluate(run + "void jupyterapp.commands.execute('notebook:run-cell')")
+    box = notebook.page.locator(".jp-OutputArea-output", has=notebook.page.locator(f".{SLIDER}"))
+    box.get_by_text("in a step").wait_for(timeout=20_000)
+    took = notebook.page.evaluate(NEXT)
+    assert notebook.busy and took < 250, f"{took:.0f} ms"
+    notebook.wait_idle(60)
+    shot(notebook, "lab-04-in-flight", box)
+
+
+SLIDER = "inflight-slider"
 BEFORE = {"00": choose}
-AFTER = {"00": held_against_the_measurement, "03": slide}
+AFTER = {"00": held_against_the_measurement, "03": slide, "04": more_in_flight}
 """What a person does in a lab besides running it: one page a lab, since each costs seconds."""
 
 
 @pytest.mark.reacts("predict-choice")
 @pytest.mark.reacts("tile-queries")
 @pytest.mark.reacts("tile-keys")
+@pytest.mark.reacts("inflight-slider")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("lab", LABS)
 def test_a_lab_runs_from_top_to_bottom_and_reacts(open_notebook, shot, lab):

@@ -123,11 +123,15 @@ def odd_kernel(notebook: dict) -> list[str]:
     return found
 
 
+RUNS = ("run", "serve")
+"""Calls that measure something, besides all with `race` in their names."""
+
+
 def unpredicted(notebook: dict) -> list[str]:
     """A run before any prediction, one never revealed, revealed unasked, or with no run between."""
     found, asked, ran = [], {}, []
     for i, cell in code(notebook):
-        if any(name == "run" or "race" in name for name, _ in called(cell)):
+        if any(name in RUNS or "race" in name for name, _ in called(cell)):
             ran.append(i)
             if not asked:
                 found.append(f"cell {i} runs before any prediction")

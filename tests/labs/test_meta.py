@@ -145,6 +145,14 @@ def test_predictions_out_of_order(good, order, complaints):
     assert all(part in line for part, line in zip(complaints, found, strict=True))
 
 
+def test_serving_counts_as_a_run(good):
+    served = 'alone = await stage.serve("one at a time", setup, some)'
+    good["cells"][RUN]["source"] = served
+    assert meta.unpredicted(good) == []
+    good["cells"] = [good["cells"][i] for i in (RUN, PREDICT, REVEAL)]
+    assert "runs before any" in meta.unpredicted(good)[0]
+
+
 def test_exercises_need_a_solution_and_a_checker(good):
     solution = {"cells": [cell('lab.check("f", f)')]}
     assert meta.exercise_gaps("00", good, solution, ("00.f",)) == []

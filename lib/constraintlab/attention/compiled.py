@@ -47,17 +47,22 @@ class Compiled:
     team: Callable
 
     def __call__(self, *arguments) -> None:
-        threads = workers()
-        if threads == 1:
-            self.alone(1, *arguments)
-            return
-        with _turn():
-            before = numba.get_num_threads()
-            numba.set_num_threads(threads)
-            try:
-                self.team(threads, *arguments)
-            finally:
-                numba.set_num_threads(before)
+        wanted, threads = torch.get_num_threads(), workers()
+        try:
+            if threads == 1:
+                self.alone(1, *arguments)
+                return
+            with _turn():
+                before = numba.get_num_threads()
+                numba.set_num_threads(threads)
+                try:
+                    self.team(threads, *arguments)
+                finally:
+                    numba.set_num_threads(before)
+        finally:
+            # numba sets OpenMP's number of threads, which is torch's, when its layer starts.
+            if torch.get_num_threads() != wanted:
+                torch.set_num_threads(wanted)
 
 
 def compiled(function: Callable, *sources: str) -> Compiled:
@@ -67,14 +72,19 @@ def compiled(function: Callable, *sources: str) -> Compiled:
     alone, and would run yesterday's code after an edit to one that it calls.
     """
     digest = hashlib.sha256(b"".join(Path(s).read_bytes() for s in sources)).hexdigest()[:12]
-    options = {"nogil": True, "error_model": "numpy", "cache": True}
+    return Compiled(
+        _kept(function, f"{digest}-alone"), _kept(function, f"{digest}-team", parallel=True)
+    )
+
+
+def _kept(function: Callable, folder: str, **options) -> Callable:
+    """Compiled code in a folder of its own: numba's cache does not tell apart two sets of options
+    for one function, and would load the threads' code where one thread is wanted."""
     before = numba.config.CACHE_DIR
     # Where to keep code is settled when a function is wrapped; others' functions keep theirs.
-    numba.config.CACHE_DIR = str(home().path / "numba" / digest)
+    numba.config.CACHE_DIR = str(home().path / "numba" / folder)
     try:
-        return Compiled(
-            numba.njit(**options)(function), numba.njit(parallel=True, **options)(function)
-        )
+        return numba.njit(nogil=True, error_model="numpy", cache=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
 

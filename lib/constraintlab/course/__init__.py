@@ -1,6 +1,7 @@
 """The course: what a lab's first cell imports."""
 
 from constraintlab.course import exercises as exercises  # registers the checkers
+from constraintlab.course import exercises_engine as exercises_engine
 from constraintlab.course.lab import Lab
 
 __all__ = ["Lab"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from constraintlab.engine.report import Counted, Report
 from constraintlab.limits.capacities import Capacities
@@ -47,15 +48,32 @@ class Window:
         return self.grown("forward") / self.seconds
 
     @property
+    def around(self) -> float:
+        """Seconds outside of steps: messages to and from the engine's process, and idle time."""
+        inside = sum(self.grown(name) for name in ("forward", *STAGES))
+        return max(0.0, self.seconds - inside)
+
+    @property
+    def step(self) -> float:
+        """Seconds of a step with all that is around it, on average."""
+        return self.seconds / max(1.0, self.grown("steps"))
+
+    @property
+    def spare(self) -> float:
+        """Reserved slots that held nothing for each resident request, in blocks, over time."""
+        empty = self.grown("kv_seconds") - self.grown("used_seconds")
+        return empty / max(1e-9, self.grown("resident_seconds")) / self.last.block_size
+
+    @property
     def device_ms(self) -> float:
         """Milliseconds inside the forward pass for each output token."""
         return 1e3 * self.grown("forward") / max(1.0, self.grown("tokens"))
 
     @property
     def waste(self) -> float:
-        """Share of the reserved slots that held nothing at the end of the window."""
-        _, reserved, used = self.last.kv
-        return 1 - used / reserved if reserved else 0.0
+        """Share of the reserved token slots that held nothing, over time."""
+        reserved = self.grown("kv_seconds")
+        return 1 - self.grown("used_seconds") / reserved if reserved else 0.0
 
     @property
     def queue(self) -> float:
@@ -103,18 +121,39 @@ def kernels(window: Window) -> tuple[Kernel, ...]:
     )
 
 
-def dispatch(alone: Window, caps: Capacities) -> float:
-    """Seconds of a forward pass that no counted kernel explains, from a run of one sequence.
+@dataclass(frozen=True)
+class Between:
+    """Seconds of a forward pass that no counted kernel explains: of a step, of each sequence in
+    it, and of a step in which a prompt is computed."""
 
-    With one sequence the kernels are at their smallest, so this is what lies between them.
+    fixed: float = 0.0
+    each: float = 0.0
+    prompt: float = 0.0
+
+
+def between(alone: Window, crowd: Window, prompts: Window, caps: Capacities) -> Between:
+    """What lies between kernels, from a run of one sequence, of several, and of prompts one a step.
+
+    With one sequence the kernels are at their smallest, so nearly all of it is a step's own.
+    Medians of the steps: a neighbour on the same cores stalls some for long.
     """
-    seconds = alone.grown("forward") / alone.grown("steps")
-    stack = Stack(kernels(alone), population=1.0)
-    return max(0.0, seconds - sum(c.at(1) for c in step_costs(stack, caps)))
+    one, many = (_unexplained(w, caps, prompt=False) for w in (alone, crowd))
+    each = max(0.0, (many - one) / (crowd.batch - alone.batch))
+    fixed = max(0.0, one - each * alone.batch)
+    most = _unexplained(prompts, caps, prompt=True)
+    return Between(fixed, each, max(0.0, most - fixed - each * prompts.batch))
 
 
-def engine_stack(window: Window, caps: Capacities, gap: float) -> Stack:
-    """The engine at the window's working point. gap: what `dispatch` measured.
+def _unexplained(window: Window, caps: Capacities, *, prompt: bool) -> float:
+    """Seconds of a median step, with a prompt or without, less what its kernels should take."""
+    stack = Stack(kernels(window), population=window.batch)
+    counted = sum(c.at(window.batch) for c in step_costs(stack, caps))
+    seen = [s for s, n in window.last.recent[-int(window.grown("steps")) :] if (n > 0) == prompt]
+    return median(seen) - counted
+
+
+def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
+    """The engine at the window's working point. gap: what `between` measured.
 
     Whoever waits is the population; a queue that never emptied counts as endless.
     """
@@ -123,8 +162,10 @@ def engine_stack(window: Window, caps: Capacities, gap: float) -> Stack:
     held = window.grown("kv_seconds")
     room = kv_room(capacity, [(window.grown("resident_seconds"), held)]) if held else math.inf
     waits = window.queue >= 0.5
-    host = [HostStage("dispatch", fixed=gap)]
-    host += [HostStage(s, each=window.grown(s) / sequences) for s in STAGES]
+    stages = {name: window.grown(name) for name in STAGES}
+    stages |= {"tell": window.around, "prompts": gap.prompt * window.grown("prefills")}
+    host = [HostStage("dispatch", fixed=gap.fixed, each=gap.each)]
+    host += [HostStage(name, each=seconds / sequences) for name, seconds in stages.items()]
     return Stack(
         kernels(window),
         tuple(host),

@@ -86,6 +86,10 @@ class Lab:
             raise ValueError(f"nothing was predicted under {key!r}: run that cell first")
         return self._predictions[key].reveal(truth, because)
 
+    def within(self, value: float, limits: Mapping[str, float]) -> str:
+        """The option of a prediction that holds for `value`: options → what each stays below."""
+        return next((option for option, limit in limits.items() if value < limit), list(limits)[-1])
+
     def explain(self, verdict: Verdict, stories: Mapping[Resource, str]):
         """The text that fits what this machine measured; without a story, the evidence itself."""
         from constraintlab.course.show import Text

@@ -1,133 +1,182 @@
-"""Run an engine under the live panel: lab 04's and 05's stage."""
+"""Run an engine under the live panel: lab 04's and 05's stage.
+
+The engine has a process of its own and a cell awaits it, so the notebook's kernel stays free: the
+panel draws, and what a person clicks acts at once.
+"""
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from constraintlab.course.calibrate import calibrated, probed
+from constraintlab.course.driver import Driver, Ran
 from constraintlab.course.engine_source import EngineSource
-from constraintlab.course.engines import Window, dispatch, engine_stack, measured
-from constraintlab.engine.process import Answer, EngineProcess
+from constraintlab.course.engines import Between, Window, engine_stack, measured
+from constraintlab.course.questions import Question
 from constraintlab.engine.report import Report
-from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.diagnose import diagnose, needs
-from constraintlab.limits.drift import around
+from constraintlab.limits.diagnose import diagnose
+from constraintlab.limits.drift import midway
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 
-Asked = tuple[Sequence[int], Sampling]
-CALIBRATION = 48
-"""Tokens that one sequence writes alone, to see what lies between kernels."""
+INTERIM = 1.0
+"""Seconds between two verdicts while a run goes on."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """A workload served under the panel: its verdict and what it rests on."""
+    """A workload served under the panel: its verdict and what it rests on.
 
+    gap: the time between kernels, measured just before. `window` is the part of the run in which
+    requests waited, if they did; `ran.whole` is all of it.
+    """
+
+    name: str
+    setup: Setup
     verdict: Verdict
     stack: Stack
     caps: Capacities
-    window: Window
-    answers: tuple[Answer, ...]
-    seconds: float
+    gap: Between
+    ran: Ran
+
+    @property
+    def window(self) -> Window:
+        return self.ran.busiest
 
     @property
     def rate(self) -> float:
-        """Output tokens a second, from the first submission to the last answer."""
-        return sum(len(a.tokens) for a in self.answers) / self.seconds
+        """Output tokens a second in that window."""
+        return self.window.rate
+
+    @property
+    def peak_share(self) -> float:
+        """FLOP/s, counted over measured time, ÷ the ceiling of the engine's threads."""
+        return self.window.flops() / self.caps.compute["float32"].value
+
+    @property
+    def inside(self) -> float:
+        """Share of the time inside kernels: the forward pass less what was measured between
+        them."""
+        w = self.window
+        between = w.grown("steps") * self.gap.fixed + w.grown("sequences") * self.gap.each
+        return max(0.0, w.grown("forward") - between) / w.seconds
 
 
 class ServingStage:
-    """A panel over engines that run in processes of their own, one after the other."""
+    """A panel over an engine, or over several one after the other."""
 
     def __init__(self, lab, *chips: str) -> None:
-        from constraintlab.panel import Panel, Series
+        from constraintlab.limits import probe
+        from constraintlab.panel import Panel
         from constraintlab.telemetry.host import HostSource
         from constraintlab.telemetry.sampler import Sampler
 
         self.lab, self.source = lab, EngineSource()
+        self._roof, self._points = None, []
+        self._live: tuple[str, Served | None, float] | None = None
+        self.driver = Driver(self._hear)
         self.sampler = Sampler([HostSource(), self.source])
-        caps = lab.capacities
-        chips = (f"measured · this machine, {caps.cores:g} cores", *chips)
-        self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)
+        # The engine runs on the processor, also where the machine has a GPU.
+        self.caps = lab.capacities if lab.device == "cpu" else probe.capacities("cpu", say=print)
+        self.panel = Panel(
+            lab=lab.number, chips=("measured · this machine", *chips), sampler=self.sampler
+        )
         self.panel.set_strip(lab.strip())
+
+    async def serve(
+        self, name: str, setup: Setup, some: Sequence[Question], beside: Served | None = None
+    ) -> Served:
+        """Submit all questions at once to an engine of this setup; await the last answer.
+
+        What lies between kernels is measured first on the same engine; ceilings before and after.
+        beside: an earlier run, whose pool is shown beside this one.
+        """
+        gap, before, names = await calibrated(self.driver, setup, self.caps)
+        await self.driver.use(setup)
+        self.source.restart()
+        self._begin(before)
+        self.sampler.start()
+        self._live = (name, beside, self.driver.heard[-1].now)
+        telling = asyncio.ensure_future(self._tell(gap, before))
+        try:
+            ran = await self.driver.run(some)
+        finally:
+            telling.cancel()
+            live, self._live = self._live, None
+            self.sampler.stop()
+        # It rests on a moment with a queue, and the reports before draw the lines below its lanes.
+        for report in ran.reports[: ran.reports.index(ran.typical) + 1]:
+            self._draw(report, *live)
+        caps = midway(before, probed(before, names, setup.threads), names)
+        verdict, stack = self._verdict(ran, gap, caps)
+        served = Served(name, setup, verdict, stack, caps, gap, ran)
+        self.panel.set_verdict(verdict)
+        self._point(name, served)
+        return served
+
+    def close(self) -> None:
+        """End the engine, and let the panel rest on what it last showed."""
+        self.driver.close()
+        self.panel.close()
+
+    def _hear(self, report: Report) -> None:
+        self.source.take(report)
+        live = self._live
+        if live is not None:
+            self._draw(report, *live)
+
+    def _draw(self, report: Report, name: str, beside: Served | None, since: float) -> None:
+        """The pool and the lanes at this moment."""
+        from constraintlab.course.kvview import kv_map, lanes
+
+        other = [kv_map(beside.name, beside.ran.typical)] if beside else []
+        self.panel.set_maps([*other, kv_map(name, report)])
+        self.panel.set_lanes(lanes(report, since))
+
+    async def _tell(self, gap: Between, caps: Capacities) -> None:
+        """A verdict a second while the engine works."""
+        while True:
+            await asyncio.sleep(INTERIM)
+            so_far = Ran(tuple(self.driver.heard), ())
+            if len(so_far.reports) > 2 and so_far.whole.grown("counted_steps"):
+                self.panel.set_verdict(self._verdict(so_far, gap, caps)[0])
+
+    def _verdict(self, ran: Ran, gap: Between, caps: Capacities) -> tuple[Verdict, Stack]:
+        window = ran.busiest
+        stack = engine_stack(window, caps, gap)
+        rates = measured(ran.within(window))
+        return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack
+
+    def _begin(self, caps: Capacities) -> None:
+        """Draw with these ceilings; those of the first run stay, so that its lines do too."""
+        from constraintlab.panel import Series
+
+        if self._roof is not None:
+            return
+        self._roof = caps
         self.panel.set_timeline(
             [
                 Series("engine.kv_reserved_share", "KV reserved", Resource.KV_CAPACITY, 1.0),
-                Series("engine.kv_used_share", "KV in use", None, 1.0),
-                Series("engine.forward_share", "in the forward pass", None, 1.0),
                 Series("engine.bytes_per_s", "bandwidth", Resource.BANDWIDTH, caps.bandwidth.value),
+                Series("engine.flops_per_s", "compute", Resource.COMPUTE, _peak(caps)),
+                Series("engine.forward_share", "in the forward pass", None, 1.0),
             ]
         )
 
-    def serve(self, setup: Setup, asked: Sequence[Asked], *, unit: str = "tok/s") -> Served:
-        """Start an engine, submit everything at once, wait for the last answer.
+    def _point(self, name: str, served: Served) -> None:
+        from constraintlab.panel import RooflinePoint
 
-        What lies between kernels is measured first, with one sequence on the same engine.
-        """
-        reports: list[Report] = []
-
-        def hear(report: Report) -> None:
-            reports.append(report)
-            self.source.take(report)
-
-        self.source.restart()
-        with EngineProcess(setup, hear) as engine:
-            alone = self._alone(engine, reports)
-            self.sampler.start()
-
-            def run(_caps):
-                reports.clear()
-                engine.ask()
-                start = time.perf_counter()
-                answers = engine.run(asked)
-                seconds = time.perf_counter() - start
-                self._settled(engine, reports, len(asked))
-                return answers, seconds
-
-            names = [n for n, _ in needs(engine_stack(alone, self.lab.capacities, 0.0))]
-            (answers, seconds), caps = around(self.lab.capacities, names, run)
-            self.sampler.stop()
-        window = busiest(reports)
-        stack = engine_stack(window, caps, dispatch(alone, caps))
-        verdict = diagnose(stack, caps, measured=measured(_within(reports, window)), unit=unit)
-        self.panel.set_verdict(verdict)
-        return Served(verdict, stack, caps, window, tuple(answers), seconds)
-
-    def close(self) -> None:
-        """Stop the sampler and let the panel rest on what it last showed."""
-        self.panel.close()
-
-    def _alone(self, engine: EngineProcess, reports: list[Report]) -> Window:
-        """One sequence by itself, after one that is not counted: kernels are compiled by then."""
-        for _ in range(2):
-            reports.clear()
-            engine.ask()
-            engine.run([([1, 2, 3], Sampling(CALIBRATION))])
-            self._settled(engine, reports, 0)
-        return Window(reports[0], reports[-1])
-
-    def _settled(self, engine: EngineProcess, reports: list[Report], _n: int) -> None:
-        """Wait for the report that comes when nothing runs any more."""
-        end = time.perf_counter() + 5
-        while not (reports and not reports[-1].running and not reports[-1].waiting
-                   and reports[-1].totals["steps"] > reports[0].totals["steps"]):  # fmt: skip
-            if time.perf_counter() > end:
-                break
-            time.sleep(0.005)
+        w = served.window
+        ghosts = [replace(p, ghost=True) for p in self._points if p.name != name]
+        self._points = [*ghosts, RooflinePoint(name, w.flops() / w.bytes(), w.flops())]
+        caps = served.caps
+        self.panel.set_roofline([("float32", _peak(caps))], caps.bandwidth.value, self._points)
 
 
-def busiest(reports: Sequence[Report]) -> Window:
-    """The part of a run in which the queue never emptied; the whole run if it was never full."""
-    full = [r for r in reports if r.waiting]
-    if len(full) >= 3:
-        return Window(full[0], full[-1])
-    return Window(reports[0], reports[-1])
-
-
-def _within(reports: Sequence[Report], window: Window) -> list[Report]:
-    return [r for r in reports if window.first.now <= r.now <= window.last.now]
+def _peak(caps: Capacities) -> float:
+    return caps.compute["float32"].value

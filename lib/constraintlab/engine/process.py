@@ -1,8 +1,7 @@
-"""`EngineProcess`: an engine in a process of its own, and answers that arrive from it."""
+"""`EngineProcess`: an engine in a process of its own, from which answers arrive."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pickle
 import subprocess
@@ -10,11 +9,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from constraintlab.engine.answer import Answer
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup
@@ -28,84 +27,6 @@ PATIENCE = 5.0
 
 class EngineDied(RuntimeError):
     """The engine's process ended by itself; the message has the end of its log."""
-
-
-@dataclass(eq=False)
-class Answer:
-    """What one request has got so far. Await it, or iterate over it with `async for`.
-
-    times: for each token when it was drawn (`time.monotonic` seconds); sent: when the request
-    was submitted, on the same clock. finished: `stop`, `length`, `cancelled` or `refused`.
-    """
-
-    number: int
-    prompt: tuple[int, ...]
-    sampling: Sampling
-    sent: float
-    tokens: list[int] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    finished: str | None = None
-    error: Exception | None = None
-    _done: threading.Event = field(default_factory=threading.Event)
-    _wake: list[Callable[[], object]] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """Everything that may be shown so far."""
-        return "".join(self.texts)
-
-    def result(self, timeout: float | None = None) -> Answer:
-        """Wait until it is over, in this thread. TimeoutError; whatever ended it badly."""
-        if not self._done.wait(timeout):
-            raise TimeoutError(f"request {self.number} has not ended within {timeout:g} s")
-        if self.error:
-            raise self.error
-        return self
-
-    def __await__(self):
-        return self._until_over().__await__()
-
-    async def _until_over(self) -> Answer:
-        async for _ in self:
-            pass
-        return self
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        """Its text, piece by piece as it comes."""
-        loop, changed, shown = asyncio.get_running_loop(), asyncio.Event(), 0
-        wake = lambda: loop.call_soon_threadsafe(changed.set)  # noqa: E731
-        self._wake.append(wake)
-        try:
-            while True:
-                over = self._done.is_set()
-                while shown < len(self.texts):
-                    shown += 1
-                    yield self.texts[shown - 1]
-                if over:
-                    break
-                await changed.wait()
-                changed.clear()
-        finally:
-            self._wake.remove(wake)
-        if self.error:
-            raise self.error
-
-    def _take(self, now: float, token: int | None, text: str, finished: str | None) -> None:
-        if token is not None:
-            self.tokens.append(token)
-            self.times.append(now)
-        self.texts.append(text)
-        self._end(finished) if finished else self._call()
-
-    def _end(self, finished: str | None, error: Exception | None = None) -> None:
-        self.finished, self.error = finished, error
-        self._done.set()
-        self._call()
-
-    def _call(self) -> None:
-        for wake in list(self._wake):
-            wake()
 
 
 class EngineProcess:
@@ -169,6 +90,30 @@ class EngineProcess:
         answers = [self.submit(prompt, sampling) for prompt, sampling in asked]
         return [answer.result() for answer in answers]
 
+    def change(self, setup: Setup) -> None:
+        """Another setup of the same model in the same process: its pool, store, policy, budget.
+
+        Quicker than another process, and the machine's state is the same for both. ValueError,
+        and the engine stays as it was, while requests run or for what only a new process can have.
+        """
+        for name in ("model", "dtype", "threads"):
+            if getattr(setup, name) != getattr(self.setup, name):
+                raise ValueError(
+                    f"{name}={getattr(setup, name)!r}, and this engine was started with "
+                    f"{getattr(self.setup, name)!r}: start another EngineProcess"
+                )
+        if self.died:
+            raise self.died
+        if self._answers:
+            raise ValueError(f"{len(self._answers)} requests still run: wait for their answers")
+        self._ready.clear()
+        self._tell(("change", setup))
+        self._ready.wait()
+        refusal, self._refusal = self._refusal, None
+        if refusal or self.died:
+            raise refusal or self.died
+        self.setup, self.latest = setup, None
+
     def cancel(self, answer: Answer) -> None:
         """End a request now; one that has ended stays as it is."""
         if answer.finished is None and not self.died:
@@ -227,6 +172,7 @@ class EngineProcess:
     def _on_failed(self, why: str | ValueError) -> None:
         if isinstance(why, ValueError):
             self._refusal = why
+            self._ready.set()
         else:
             self._failure = f"the engine stopped with {why}"
 
@@ -234,11 +180,11 @@ class EngineProcess:
         """It says good-bye; the end of its output follows."""
 
     def _on_refused(self, number: int, why: str) -> None:
-        self._answers.pop(number)._end("refused", ValueError(why))
+        self._answers.pop(number).end("refused", ValueError(why))
 
     def _on_emitted(self, now: float, lines: list) -> None:
         for number, token, text, finished in lines:
-            self._answers[number]._take(now, token, text, finished)
+            self._answers[number].take(now, token, text, finished)
             if finished:
                 del self._answers[number]
 
@@ -264,4 +210,4 @@ class EngineProcess:
         with self._lock:
             answers, self._answers = list(self._answers.values()), {}
         for answer in answers:
-            answer._end(reason, self.died)
+            answer.end(reason, self.died)

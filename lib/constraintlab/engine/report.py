@@ -17,6 +17,9 @@ KEPT = 64
 EVERY = 8
 """Steps from one whose work is counted to the next: counting costs a tenth of a millisecond."""
 
+RECENT = 64
+"""Steps whose times are reported one by one."""
+
 SHARED = 65_535
 """The owner of a block that several requests hold."""
 
@@ -67,14 +70,17 @@ class Counted(NamedTuple):
 class Report:
     """An engine at time `now` on its own clock (`time.monotonic` seconds).
 
-    totals: counters since the start: `steps`, `tokens` (output), `prefill`, `decodes`, `lost`
-    (tokens preempted with their KV), `sequences` (summed over steps), `preempted`, `finished`,
-    the seconds of `schedule`, `forward`, `draw` and `emit`; over time, in seconds times each:
-    `kv_seconds` (reserved token slots), `resident_seconds` (running requests),
+    totals: counters since the start: `steps`, `tokens` (output), `prefill` (prompt tokens computed,
+    or computed again), `prefills` (steps with some), `decodes`, `lost` (tokens preempted with
+    their KV), `sequences` (summed over steps), `preempted`, `finished`; the seconds of `schedule`,
+    `forward`, `draw` and `emit`; over time, in seconds times each: `kv_seconds` (reserved token
+    slots), `used_seconds` (filled ones), `resident_seconds` (requests that run),
     `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
-    `counted_sequences`. work: kernel → its work over those steps. kv: (capacity, reserved,
+    `counted_sequences`; with a prefix cache, `asked` tokens of attached requests, and `hit`, those
+    of them that were cached. work: kernel → its work over those steps. kv: (capacity, reserved,
     used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
-    and how many tokens it holds.
+    and how many tokens it holds. recent: of the last steps, RECENT at most, the seconds of the
+    forward pass and the prompt tokens computed in it.
     """
 
     now: float
@@ -88,12 +94,14 @@ class Report:
     filled: tuple[int, ...]
     lives: tuple[Life, ...]
     work: Mapping[str, Counted]
+    recent: tuple[tuple[float, int], ...] = ()
 
 
 TOTALS = (
-    "steps", "tokens", "prefill", "decodes", "lost", "sequences", "preempted", "finished",
-    "schedule", "forward", "draw", "emit", "kv_seconds", "resident_seconds", "waiting_seconds",
-    "counted_steps", "counted_sequences",
+    "steps", "tokens", "prefill", "prefills", "decodes", "lost", "sequences", "preempted",
+    "finished",
+    "schedule", "forward", "draw", "emit", "kv_seconds", "used_seconds", "resident_seconds",
+    "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit",
 )  # fmt: skip
 
 
@@ -107,6 +115,7 @@ class Meter:
         self._past: deque[Life] = deque(maxlen=KEPT)
         self._last = 0
         self._work: dict[str, Counted] = {}
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
 
     def submitted(self, request: Request) -> None:
         """A request joined the queue."""
@@ -130,13 +139,17 @@ class Meter:
         t["steps"] += 1
         t["tokens"] += step.tokens
         t["prefill"] += step.prefill
+        t["prefills"] += step.prefill > 0
         t["decodes"] += step.decodes
         t["sequences"] += step.sequences
         t["preempted"] += step.preempted
         t["lost"] += step.lost
         t["kv_seconds"] += step.kv.reserved * took
-        t["resident_seconds"] += len(self._engine.running) * took
+        t["used_seconds"] += step.kv.used * took
+        # Who ended with this step has left by now, and the pool's figures still have it.
+        t["resident_seconds"] += max(step.sequences, len(self._engine.running)) * took
         t["waiting_seconds"] += len(self._engine.waiting) * took
+        self._recent.append((step.seconds.forward, step.prefill))
         if t["steps"] % EVERY == 1:
             self._count(step.sequences)
         for stage in step.seconds._fields:
@@ -175,6 +188,8 @@ class Meter:
         owners, filled = blocks(kv, self._lives.items())
         for request, life in self._lives.items():
             life.tokens = len(request.output)
+        for name in ("asked", "hit"):
+            self.totals[name] = float(getattr(kv, name, 0))
         return Report(
             self._clock(),
             dict(self.totals),
@@ -187,6 +202,7 @@ class Meter:
             tuple(filled),
             (*self._past, *self._lives.values()),
             dict(self._work),
+            tuple(self._recent),
         )
 
 

@@ -78,8 +78,9 @@ class Setup:
         return ContiguousKV(self.blocks, self.block_size, max_length=longest, reserve=self.reserve)
 
 
-def build(setup: Setup) -> Engine:
-    """The engine: loads the model, which takes seconds for a large one."""
+def build(setup: Setup, loaded: tuple | None = None) -> Engine:
+    """The engine. loaded: what `load` returned for its model, which takes seconds for a large one;
+    loaded here unless given."""
     import torch
 
     from constraintlab.engine.model.decoder import Decoder
@@ -88,7 +89,7 @@ def build(setup: Setup) -> Engine:
 
     if setup.threads:
         torch.set_num_threads(setup.threads)
-    config, weights, tokenizer = load(setup.model, setup.dtype)
+    config, weights, tokenizer = loaded or load(setup.model, setup.dtype)
     decoder = Decoder(config, weights, **setup.attention)
     kv = setup.store(config.max_positions)
     runner = Runner(decoder, KVPool(config, setup.blocks, setup.block_size))

@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from constraintlab.engine.loop import Emitted, Engine
 from constraintlab.engine.report import Meter
 from constraintlab.engine.request import Request
-from constraintlab.engine.setup import build
+from constraintlab.engine.setup import Setup, build, load
 
 EVERY = 0.1
 """Seconds between two reports."""
@@ -35,7 +35,8 @@ def main() -> None:
     try:
         setup = pickle.load(source)
         threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
-        Worker(build(setup), commands, out).run()
+        loaded = load(setup.model, setup.dtype)
+        Worker(build(setup, loaded), commands, out, lambda new: build(new, loaded)).run()
         status = 0
     except ValueError as error:
         _send(out, "failed", error)
@@ -67,10 +68,16 @@ def _send(out: BinaryIO, *message) -> None:
 
 
 class Worker:
-    """The loop around an engine: commands in, steps, messages out."""
+    """The loop around an engine: commands in, steps, messages out. rebuild: of another setup."""
 
-    def __init__(self, engine: Engine, commands: queue.SimpleQueue, out: BinaryIO) -> None:
-        self.engine, self.commands, self.out = engine, commands, out
+    def __init__(
+        self,
+        engine: Engine,
+        commands: queue.SimpleQueue,
+        out: BinaryIO,
+        rebuild: Callable[[Setup], Engine],
+    ) -> None:
+        self.engine, self.commands, self.out, self._rebuild = engine, commands, out, rebuild
         self.meter = Meter(engine)
         self._requests: dict[int, Request] = {}
         self._told = self._worked = 0.0
@@ -125,6 +132,15 @@ class Worker:
         for e in emitted:
             if e.finished:
                 del self._requests[e.request.id]
+
+    def _change(self, setup: Setup) -> None:
+        try:
+            self.engine = self._rebuild(setup)
+        except ValueError as error:
+            _send(self.out, "failed", error)
+            return
+        self.meter = Meter(self.engine)
+        _send(self.out, "ready", self.engine.kv.units)
 
     def _ask(self) -> None:
         self._report()

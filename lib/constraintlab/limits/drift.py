@@ -63,9 +63,13 @@ def around(
     names = list(names)
     before = refreshed(caps, names, device)
     result = run(before)
-    after = refreshed(before, names, device)
+    return result, midway(before, refreshed(before, names, device), names)
+
+
+def midway(before: Capacities, after: Capacities, names: Iterable[str]) -> Capacities:
+    """`before` with `names` midway between both, each with the spread of both."""
     first, second = dict(before.rates()), dict(after.rates())
-    return result, _with(before, {n: merged(first[n], second[n]) for n in names if n in first})
+    return _with(before, {n: merged(first[n], second[n]) for n in names if n in first})
 
 
 def _with(caps: Capacities, seen: dict[str, Estimate]) -> Capacities:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from constraintlab.course import exercises
+from constraintlab.course import exercises, exercises_engine
 from constraintlab.course.check import check, compare, names
 
 RIGHT = {
@@ -12,6 +12,8 @@ RIGHT = {
     "01.score_peak": exercises.score_peak,
     "02.tile": exercises.queries_for,
     "03.merge": exercises.merge,
+    "04.fits": exercises_engine.fits,
+    "05.share": exercises_engine.share,
 }
 
 
@@ -37,6 +39,20 @@ def only_total(m, total, acc, scores, values):
 def averaged(m, total, acc, scores, values):
     """Averages the tiles' own softmaxes."""
     return max(m, float(scores.max())), total + 1, acc + scores.softmax(0) @ values
+
+
+def all_cached(tokens, size, cached):
+    """The shipped bug: a prompt of whole blocks leaves nothing to compute."""
+    n = 0
+    while (n + 1) * size <= len(tokens) and tokens[: (n + 1) * size] in cached:
+        n += 1
+    return n
+
+
+def through_gaps(tokens, size, cached):
+    """Counts what is cached, wherever it lies."""
+    whole = range((len(tokens) - 1) // size)
+    return sum(tokens[: (i + 1) * size] in cached for i in whole)
 
 
 WRONG = {
@@ -76,6 +92,27 @@ WRONG = {
         "averaged": averaged,
         "two things": lambda m, t, a, s, v: (m, t),
         "weights for acc": lambda m, t, a, s, v: (float(s.max()), 1.0, s.softmax(0)),
+    },
+    "04.fits": {
+        "empty": lambda pool, residences: None,
+        "each request once": lambda pool, r: pool / (sum(h / t for t, h in r) / len(r)),
+        "token-seconds as tokens": lambda pool, r: pool * len(r) / sum(h for _, h in r),
+        "the longest": lambda pool, r: pool / max(h / t for t, h in r),
+        "whole sequences": lambda pool, r: int(exercises_engine.fits(pool, r)),
+        "upside down": lambda pool, r: sum(h for _, h in r) / sum(t for t, _ in r) / pool,
+        "constant": lambda pool, r: 10.0,
+        "text": lambda pool, r: str(exercises_engine.fits(pool, r)),
+    },
+    "05.share": {
+        "empty": lambda tokens, size, cached: None,
+        "the shipped bug": all_cached,
+        "never": lambda tokens, size, cached: 0,
+        "one block less, always": lambda t, s, c: max(0, all_cached(t, s, c) - 1),
+        "as if all were cached": lambda tokens, size, cached: (len(tokens) - 1) // size,
+        "through gaps": through_gaps,
+        "tokens, not blocks": lambda t, s, c: s * exercises_engine.share(t, s, c),
+        "true or false": lambda t, s, c: exercises_engine.share(t, s, c) > 0,
+        "a set of blocks": lambda t, s, c: set(range(exercises_engine.share(t, s, c))),
     },
 }
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from constraintlab.course.engine_source import EngineSource
-from constraintlab.course.engines import Window, dispatch, engine_stack, kernels, measured
+from constraintlab.course.engines import Between, Window, between, engine_stack, kernels, measured
 from constraintlab.engine.report import TOTALS, Counted, Report
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
@@ -23,13 +23,16 @@ FIXED_BYTES, OWN_BYTES = 1e7, 1e5
 """A step of this engine reads 1 ms of weights, and 10 µs of KV for each sequence."""
 
 
-def ran(n, steps=1000, *, waiting=0, reserved=None, slots=8, gap=0.0):
-    """A window of `steps` decode steps of n sequences, each as long as its bytes take."""
-    took = steps * ((FIXED_BYTES + n * OWN_BYTES) / 1e10 + gap)
+def ran(n, steps=1000, *, waiting=0, reserved=None, slots=8, gap=0.0, each=0.0, prompt=None):
+    """A window of `steps` steps of n sequences, each as long as its bytes take and gap + n · each;
+    prompt: seconds more, and then each step computes a prompt."""
+    step = (FIXED_BYTES + n * OWN_BYTES) / 1e10 + gap + n * each + (prompt or 0.0)
+    took = steps * step
     reserved = 1000 if reserved is None else reserved
     totals = NOTHING.totals | {
         "steps": steps, "tokens": n * steps, "decodes": n * steps, "sequences": n * steps,
         "forward": took, "kv_seconds": reserved * took, "resident_seconds": n * took,
+        "used_seconds": reserved * took / 2, "prefills": 0 if prompt is None else steps,
         "waiting_seconds": waiting * took, "counted_steps": steps / 10,
         "counted_sequences": n * steps / 10,
     }  # fmt: skip
@@ -39,11 +42,12 @@ def ran(n, steps=1000, *, waiting=0, reserved=None, slots=8, gap=0.0):
     last = replace(
         NOTHING, now=took, totals=totals, waiting=waiting, running=n, slots=slots,
         kv=(1000, reserved, reserved // 2), work=work,
+        recent=((step, 0 if prompt is None else 10),) * 60 + ((50 * step, 0),) * 3,
     )  # fmt: skip
     return Window(NOTHING, last)
 
 
-def verdict(window, gap=0.0):
+def verdict(window, gap=Between()):  # noqa: B008
     return diagnose(engine_stack(window, CAPS, gap), CAPS)
 
 
@@ -69,14 +73,26 @@ def test_when_nothing_waits_the_weights_bind_their_reader():
     assert verdict(ran(2, reserved=80)).constraint == (Resource.BANDWIDTH,)
 
 
-def test_what_lies_between_kernels_is_host_and_comes_from_one_sequence_alone():
-    gap = dispatch(ran(1, gap=0.01), CAPS)
-    assert gap == pytest.approx(0.01)
-    window = ran(2, reserved=80, gap=0.01)
+def test_what_lies_between_kernels_is_host_and_stalled_steps_do_not_count():
+    extra = {"gap": 0.01, "each": 1e-3}
+    gap = between(ran(1, **extra), ran(5, **extra), ran(3, prompt=0.02, **extra), CAPS)
+    assert gap.fixed == pytest.approx(0.01) and gap.each == pytest.approx(1e-3)
+    assert gap.prompt == pytest.approx(0.02)
+    window = ran(2, reserved=80, **extra)
     found = verdict(window, gap)
     assert found.constraint == (Resource.HOST,)
     assert found.predicted == pytest.approx(window.rate)
-    assert dispatch(ran(1), CAPS) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_steps_with_prompts_are_the_host_s_as_often_as_they_came():
+    window = ran(2, reserved=80, prompt=0.02)
+    assert verdict(window, Between(prompt=0.02)).predicted == pytest.approx(window.rate)
+    assert verdict(window).predicted > 10 * window.rate
+
+
+def test_kernels_as_fast_as_their_ceilings_leave_nothing_between():
+    gap = between(ran(1), ran(5), ran(3, prompt=0.0), CAPS)
+    assert [gap.fixed, gap.each, gap.prompt] == pytest.approx([0, 0, 0], abs=1e-9)
 
 
 def test_a_window_tells_of_batch_queue_and_waste():
@@ -84,6 +100,8 @@ def test_a_window_tells_of_batch_queue_and_waste():
     assert (window.batch, window.queue, window.waste) == (4, 20, 0.5)
     assert window.forward == pytest.approx(1.0)
     assert window.device_ms == pytest.approx(0.26)
+    assert window.spare == pytest.approx(500 / 10 / 4) and window.around == pytest.approx(0)
+    assert window.step == pytest.approx(1.04e-3)
 
 
 def test_measured_throughput_has_the_spread_of_its_reports():

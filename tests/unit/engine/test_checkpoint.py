@@ -165,6 +165,21 @@ def test_a_packed_product_is_torch_s_own(dtype, rows):
         assert float((found - exact).abs().max()) <= 2 * most
 
 
+def test_prompts_of_all_lengths_meet_few_numbers_of_rows(monkeypatch):
+    real, seen = torch.ops.mkldnn._linear_pointwise, set()
+
+    def spy(x, *rest):
+        seen.add(len(x))
+        return real(x, *rest)
+
+    product = Linear(torch.eye(16))
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", spy)
+    for rows in range(1, 200):
+        x = torch.full((rows, 16), float(rows))
+        assert torch.equal(product(x), x)
+    assert seen == {*range(1, 33), 64, 96, 128, 160, 192, 224}
+
+
 def test_a_product_that_cannot_be_packed_says_why_and_still_runs(monkeypatch):
     from constraintlab.engine.model import linear
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,31 @@ def test_a_result_that_takes_too_long_says_so(engine):
     with pytest.raises(TimeoutError, match="has not ended within"):
         answer.result(0.001)
     engine.cancel(answer)
+
+
+def test_another_setup_of_the_same_model_runs_in_the_same_process(engine):
+    asked = [([i, 2], Sampling(40)) for i in range(1, 5)]
+    before, pid = [a.tokens for a in engine.run(asked)], engine.pid
+    try:
+        engine.change(replace(SETUP, kv="contiguous", max_length=64, blocks=8, policy="static"))
+        assert [a.tokens for a in engine.run(asked)] == before
+        engine.ask()
+        assert wait_for(lambda: engine.latest) and engine.latest.kv[0] == 128
+        assert engine.latest.totals["tokens"] == 160 and engine.pid == pid
+    finally:
+        engine.change(SETUP)
+
+
+def test_a_change_that_can_not_be_leaves_the_engine_as_it_was(engine):
+    with pytest.raises(ValueError, match="start another EngineProcess"):
+        engine.change(replace(SETUP, threads=2))
+    with pytest.raises(ValueError, match="max_length=-1: give"):
+        engine.change(replace(SETUP, kv="contiguous", reserve="max", max_length=-1, blocks=4))
+    answer = engine.submit([1], Sampling(1000))
+    with pytest.raises(ValueError, match="1 requests still run"):
+        engine.change(SETUP)
+    engine.cancel(answer)
+    assert answer.result(20) and engine.run([([1], Sampling(2))])[0].finished == "length"
 
 
 def test_reports_tell_of_the_pool_and_of_each_request(engine):

@@ -38,10 +38,14 @@ class PrefixKV(PagedKV):
 
     def cached(self, request: Request) -> list[int]:
         """The known blocks that its first tokens have, its last token in none of them."""
+        return self.known(request, (request.length - 1) // self.block_size)
+
+    def known(self, request: Request, n: int) -> list[int]:
+        """The cached ones of its first `n` blocks, up to the first that is not cached."""
         for growing in list(self._filling):
             self._learn(growing)
         found = []
-        for key in self._chain(request, (request.length - 1) // self.block_size):
+        for key in self._chain(request, n):
             block = self._block_of.get(key)
             if block is None:
                 break

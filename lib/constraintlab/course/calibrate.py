@@ -1,0 +1,84 @@
+"""What a verdict on an engine rests on: ceilings for its threads, and the time between kernels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from constraintlab.course.driver import POLL, Driver
+from constraintlab.course.engines import Between, Window, between, engine_stack
+from constraintlab.engine.request import Sampling
+from constraintlab.engine.setup import Setup
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.diagnose import needs
+from constraintlab.limits.drift import refreshed
+
+CROWD = 16
+"""Sequences of the run that is held against a run of one."""
+
+PROMPT, TOKENS, WARM = 128, 96, 4
+"""Tokens of their prompts, tokens that they write, and those of a run that is not counted."""
+
+
+def roomy(setup: Setup) -> Setup:
+    """The same engine with nothing in the way of `CROWD` sequences, one prompt to a step."""
+    blocks = CROWD * -(-(PROMPT + TOKENS) // setup.block_size)
+    return replace(
+        setup, kv="paged", policy="continuous", policy_options={}, slots=CROWD, blocks=blocks,
+        tokens=CROWD,
+    )  # fmt: skip
+
+
+@contextmanager
+def on_threads(threads: int | None) -> Iterator[None]:
+    """torch on so many threads in here, as the engine's process has them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+async def calibrated(
+    driver: Driver, setup: Setup, caps: Capacities
+) -> tuple[Between, Capacities, list[str]]:
+    """(time between kernels, ceilings as they are now for the engine's threads, their names).
+
+    One sequence alone, then `CROWD` of them, on an engine of `setup` but roomy, which the driver
+    is left with.
+    """
+    await driver.use(roomy(setup))
+    await _run(driver, CROWD, WARM)
+    _, alone = await _run(driver, 1, TOKENS)
+    prompts, crowd = await _run(driver, CROWD, TOKENS)
+    names = [name for name, _ in needs(engine_stack(alone, caps, Between()))]
+    caps = probed(caps, names, setup.threads)
+    return between(alone, crowd, prompts, caps), caps, names
+
+
+async def _run(driver: Driver, n: int, tokens: int) -> tuple[Window, Window]:
+    """n sequences at once: (while their prompts are computed, while all of them decode)."""
+    engine = driver.engine
+    first = await driver.report()
+    prompt = [1 + i % 8 for i in range(PROMPT)]
+    answers = [engine.submit(prompt, Sampling(tokens)) for _ in range(n)]
+    while not all(a.tokens for a in answers):
+        await asyncio.sleep(POLL)
+    middle = await driver.report()
+    for answer in answers:
+        await answer
+    return Window(first, middle), Window(middle, await driver.report())
+
+
+def probed(caps: Capacities, names: list[str], threads: int | None) -> Capacities:
+    """These ceilings again, on as many threads as the engine has; about a tenth of a second each.
+
+    A kernel that runs on one thread has one core's ceilings.
+    """
+    with on_threads(threads):
+        return replace(refreshed(caps, names), cores=float(threads or caps.cores))
