@@ -11,7 +11,9 @@ import pytest
 from constraintlab.panel.palette import THEMES, inks
 from constraintlab.panel.raster import grid, pixels, rgb
 
-SERVING, MAPS, PLAIN = (f"fixtures/{name}.ipynb" for name in ("serving", "maps", "panel"))
+SERVING, AWAITING, MAPS, PLAIN = (
+    f"fixtures/{name}.ipynb" for name in ("serving", "awaiting", "maps", "panel")
+)
 CANVASES = ("maps", "lanes")
 PIXELS = """(canvas) => {
     const { width, height } = canvas;
@@ -53,8 +55,8 @@ def wait_drawn(notebook, n=1):
 def running(open_notebook):
     """The two engines under way, maps and lanes on the page."""
 
-    def start(**options):
-        notebook = open_notebook(SERVING, **{"height": 1700, **options})
+    def start(path=SERVING, **options):
+        notebook = open_notebook(path, **{"height": 1700, **options})
         notebook.run_all()
         notebook.wait_frames(5)
         wait_drawn(notebook)
@@ -87,13 +89,13 @@ def test_both_are_drawn_nine_times_a_second_while_a_cell_is_busy_and_can_be_hear
 
 
 def test_a_reload_shows_both_again_in_mid_run_and_after_it(running):
-    notebook = running()
+    notebook = running(AWAITING)
     notebook.page.wait_for_timeout(1000)
     notebook.save()
     notebook.page.wait_for_timeout(500)
     notebook.page.reload()
     wait_drawn(notebook)
-    wait_drawn(notebook, 5 + max(drawn(notebook, n) for n in CANVASES))
+    wait_drawn(notebook, 5 + max(drawn(notebook, n) for n in CANVASES))  # it goes on
     notebook.panel.locator(".cl-clock", has_text="ended").wait_for(timeout=60_000)
     notebook.page.wait_for_timeout(1000)
     told = {n: finding(notebook, n) for n in CANVASES}
