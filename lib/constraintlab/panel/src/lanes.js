@@ -17,7 +17,7 @@ class RequestLanes extends CanvasCard {
     this.rows = Math.max(this.rows, head.rows.length + Boolean(head.rest));
     const height = this.rows * LANE.row + 2 * (LANE.strip + LANE.gap) + LANE.axis;
     const c = surface(this.canvas, width, height), { seconds } = head;
-    const names = Math.min(84, Math.max(52, 0.12 * width)), after = Math.min(92, Math.max(60, 0.14 * width));
+    const names = Math.min(84, Math.max(52, 0.12 * width)), after = Math.min(100, Math.max(60, 0.14 * width));
     const inner = width - names - after;
     this.room = { names: names - 8, after: after - 8 };
     const x = (t) => names + inner * (1 + Math.min(Math.max(t, -seconds), 0) / seconds);
@@ -59,7 +59,9 @@ class RequestLanes extends CanvasCard {
   strip(c, name, value, top, x, ink) {
     const y = top + LANE.strip / 2;
     words(c, name, x(-Infinity) - 8, y, ink.text, "right", this.room.names);
-    words(c, value, x(0) + 8, y, ink.text, "left", this.room.after, true);
+    const bold = 1.15 * c.measureText(value).width;
+    const shown = bold <= this.room.after ? value : value.replace(" slots", "");
+    words(c, shown, x(0) + 8, y, ink.text, "left", this.room.after, true);
   }
 
   keys() {
