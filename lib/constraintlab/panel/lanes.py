@@ -129,8 +129,8 @@ def pack(lanes: Lanes | None, trail: Sequence[tuple[float, int, int]]) -> Packed
         "seconds": seconds,
         "facts": [f"running: {batch(lanes)}", f"waiting: {lanes.waiting}"],
         "rows": [
-            {"label": row.lane.label, "ended": row.lane.ended, "strength": row.strength,
-             "state": state(row.lane, now)}
+            {"number": row.lane.number, "label": row.lane.label, "ended": row.lane.ended,
+             "strength": row.strength, "state": state(row.lane, now)}
             for row in shown.rows
         ],
         "rest": shown.rest,

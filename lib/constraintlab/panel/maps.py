@@ -32,7 +32,7 @@ def pool(m: KVMap) -> dict:
         "name": m.name,
         "size": m.block_size,
         "shared": bool(m.shared),
-        "holds": f"{_requests(m)}{f', {m.shared} blocks shared' if m.shared else ''}",
+        "holds": f"{_requests(m)}{f', {m.shared:,} blocks shared' if m.shared else ''}",
         "figures": [[what, percent(share)] for what, share in m.shares.items()],
     }
 

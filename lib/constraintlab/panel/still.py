@@ -50,7 +50,8 @@ def spec(
     parts[:0] = _canvases(*canvases, theme, scale)
     pair = []
     if view["worth"]:
-        pair.append(_chart("worth", theme, 250, view["titles"]["worth"]))
+        width = WIDTH - BESIDE if canvases[0] and not view["roof"] else 250
+        pair.append(_chart("worth", theme, width, view["titles"]["worth"]))
     if view["roof"]:
         pair.append(_chart("roofline", theme, 490, view["titles"]["roofline"], -48, RAISED))
     if pair:

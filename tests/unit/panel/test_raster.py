@@ -48,6 +48,8 @@ def test_no_larger_square_would_fit(blocks, width):
 def test_rows_are_as_even_as_can_be():
     # 30 squares of 19 px in a row: 300 fill ten rows and none is short.
     assert grid(300, 580) == Grid(19, 30, 10, 2, 1)
+    # 22 would fit into each of five rows, the last with 12.
+    assert grid(100, 580) == Grid(26, 20, 5, 2, 1)
 
 
 def test_gaps_go_with_the_size_of_the_squares():
@@ -123,7 +125,8 @@ def test_squares_below_twelve_pixels_have_faint_outlines():
 
 
 def test_what_lies_beyond_the_last_block_is_ground():
-    assert drawn([1, 1, 1], [4, 4, 4], wide(2, 2))[20] == "1111111111.." + "." * 12
+    for last, row in ((1, "1111111111.."), (0, "o........o..")):
+        assert drawn([1, 1, last], [4, 4, 4 * last], wide(2, 2))[20] == row + "." * 12
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -154,7 +154,15 @@ def test_a_panel_sends_maps_as_bytes_and_keeps_them_for_a_reload(panel):
     ((content, buffers),) = panel.comm.frames
     assert content["maps"]["finding"].startswith("paged: 1 request") and buffers[1] == b"\1\2"
     assert panel.get_state()["scene"]["maps"][1] == buffers
-    assert "scene" not in panel.get_state(key="view")
+
+
+def test_nothing_is_packed_for_a_page_that_asks_for_something_else(panel, monkeypatch):
+    asked = []
+    monkeypatch.setattr(panel._scene, "state", lambda: asked.append(1) or {})
+    panel.set_strip([])
+    assert panel.get_state(key="view").keys() == {"view"} and asked == []
+    panel.get_state()
+    assert asked == [1]
 
 
 def test_closing_sends_what_was_set_last(panel):

@@ -31,8 +31,8 @@ def text(chart):
 
 
 def boxes(chart):
-    return [v for layer in chart["layer"] if layer["mark"]["type"] == "rect"
-            for v in layer["data"]["values"]]  # fmt: skip
+    return [v | {"dash": list(layer["mark"]["strokeDash"])} for layer in chart["layer"]
+            if layer["mark"]["type"] == "rect" for v in layer["data"]["values"]]  # fmt: skip
 
 
 def lanes(theme="light"):

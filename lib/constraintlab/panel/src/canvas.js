@@ -2,19 +2,28 @@
 
 class Canvases {
   constructor(grid, before) {
-    Object.assign(this, { grid, made: { maps: new KVMaps(), lanes: new RequestLanes() } });
-    for (const { card } of Object.values(this.made)) before.before(card.box);
+    Object.assign(this, { grid, before, made: { maps: new KVMaps(), lanes: new RequestLanes() } });
   }
 
   // which: names of those that changed, all if left out. titled: called after new words.
   show(scene, view, theme, titled, which = new Set(Object.keys(this.made))) {
-    // One pool stands where a roofline has nothing to show; two need the whole width.
-    const { pools = [] } = scene.maps[0];
-    const place = pools.length && !view.roof.length ? `cl-grid cl-pools-${pools.length}` : "cl-grid";
-    if (this.grid.className !== place) this.grid.className = place;
+    this.place(scene, view);
     for (const [name, card] of Object.entries(this.made)) {
       if (which.has(name)) card.show(scene[name], theme, view.inks, titled);
     }
+  }
+
+  // What shows nothing is not on the page. One pool stands where a roofline has nothing to show;
+  // two need the whole width.
+  place(scene, view) {
+    const { pools = [] } = scene.maps[0];
+    const look = pools.length && !view.roof.length ? `cl-grid cl-pools-${pools.length}` : "cl-grid";
+    if (this.grid.className !== look) this.grid.className = look;
+    const shown = Object.keys(this.made).filter((name) => scene[name][0].finding);
+    if (String(shown) === this.shown) return;
+    this.shown = String(shown);
+    for (const { card } of Object.values(this.made)) card.box.remove();
+    this.before.before(...shown.map((name) => this.made[name].card.box));
   }
 
   close() {
@@ -25,43 +34,42 @@ class Canvases {
 class CanvasCard {
   constructor(name) {
     this.card = card(name);
-    this.card.box.hidden = true;
     this.card.chart.tabIndex = 0;
     this.drawn = 0;
     this.told = -RETITLE;
   }
 
-  // [head, buffers] as last sent; an empty head shows nothing and takes no room.
+  // [head, buffers] as last sent; an empty head shows nothing. Pictures change at once, all
+  // words together and at most once a second: what changes faster can't be read.
   show([head, buffers], theme, inks, titled) {
-    const { box, chart } = this.card, on = Boolean(head.finding);
-    if (box.hidden === on) box.hidden = !on;
+    const pools = (h) => h?.pools?.length;
     this.head = head;
-    if (!on) return;
-    this.paint(head, buffers, inks[theme]);
-    this.retitle(theme, inks, titled);
-    chart.dataset.drawn = String(++this.drawn);
+    clearTimeout(this.later);
+    if (!head.finding) return;
+    const wait = this.told + RETITLE - performance.now();
+    const paint = () => this.paint(head, this.said, buffers, inks[theme]);
+    if (wait <= 0 || pools(this.said) !== pools(head)) this.say(titled);
+    else this.later = setTimeout(() => { this.say(titled); paint(); }, wait);
+    paint();
+    this.legend(theme, inks[theme]);
+    this.card.chart.dataset.drawn = String(++this.drawn);
   }
 
-  // At most once a second, the last of a row of changes too: words that change faster can't be read.
-  retitle(theme, inks, titled) {
-    const look = JSON.stringify([theme, this.keys(), this.head.sources]);
-    if (look !== this.look) this.legend(inks[theme]);
-    this.look = look;
-    if (this.later) return;
-    this.later = setTimeout(() => {
-      this.later = 0;
-      this.told = performance.now();
-      const { finding, shows, chart } = this.card, { head } = this;
-      if (!head.finding) return;
-      write(finding, head.finding);
-      write(shows, head.shows);
-      chart.setAttribute("aria-label", [`${head.finding} (${head.shows})`, ...head.facts].join("; "));
-      titled();
-    }, Math.max(0, this.told + RETITLE - performance.now()));
+  say(titled) {
+    const { head, card: { finding, shows, chart } } = this;
+    this.said = head;
+    this.told = performance.now();
+    write(finding, head.finding);
+    write(shows, head.shows);
+    chart.setAttribute("aria-label", [`${head.finding} (${head.shows})`, ...head.facts].join("; "));
+    titled();
   }
 
   // [draw(context, ink), text] of each entry; sources stand behind them.
-  legend(ink) {
+  legend(theme, ink) {
+    const look = JSON.stringify([theme, this.keys(), this.head.sources]);
+    if (look === this.look) return;
+    this.look = look;
     this.card.foot.replaceChildren(...this.keys().map(([draw, text]) => {
       const e = node("span", "cl-key"), canvas = e.appendChild(node("canvas", "cl-swatch"));
       draw(surface(canvas, SWATCH, 14), ink);

@@ -9,7 +9,7 @@ class KVMaps extends CanvasCard {
     this.pools = [];
   }
 
-  paint(head, buffers, ink) {
+  paint(head, said, buffers, ink) {
     const { chart } = this.card;
     chart.style.setProperty("--cl-pool", ink.pool);
     const scale = window.devicePixelRatio;
@@ -18,8 +18,8 @@ class KVMaps extends CanvasCard {
     head.pools.forEach((pool, i) => {
       const { box, title, name, holds, figures, canvas } = this.pools[i];
       write(name, pool.name);
-      write(holds, pool.holds);
-      pool.figures.forEach(([what, text], k) => { write(figures[k][0], what); write(figures[k][1], text); });
+      write(holds, said.pools[i].holds);
+      said.pools[i].figures.forEach(([what, text], k) => { write(figures[k][0], what); write(figures[k][1], text); });
       const map = { size: pool.size, owners: shorts(buffers[2 * i]), filled: bytes(buffers[2 * i + 1]) };
       const g = grid(map.owners.length, Math.floor((box.clientWidth - 2 * FRAME) * scale), scale);
       resized(canvas, g.columns * g.cell, g.rows * g.cell);

@@ -11,13 +11,13 @@ class RequestLanes extends CanvasCard {
     this.seen = new Set(["queued", "prefill", "decode"]);
   }
 
-  paint(head, buffers, ink) {
+  paint(head, said, buffers, ink) {
     const width = this.card.chart.clientWidth;
     // A view that grows only: a row that ends must not move what stands below.
     this.rows = Math.max(this.rows, head.rows.length + Boolean(head.rest));
     const height = this.rows * LANE.row + 2 * (LANE.strip + LANE.gap) + LANE.axis;
     const c = surface(this.canvas, width, height), { seconds } = head;
-    const names = Math.min(84, Math.max(52, 0.12 * width)), after = Math.min(92, Math.max(60, 0.14 * width));
+    const names = Math.min(84, Math.max(52, 0.12 * width)), after = Math.min(100, Math.max(60, 0.14 * width));
     const inner = width - names - after;
     this.room = { names: names - 8, after: after - 8 };
     const x = (t) => names + inner * (1 + Math.min(Math.max(t, -seconds), 0) / seconds);
@@ -32,33 +32,36 @@ class RequestLanes extends CanvasCard {
       bar(c, PHASES[phase], x(start), x(last), middle(row), ink);
       ends[row] = Math.max(ends[row], last);
     }
-    head.rows.forEach(({ label, ended, strength }, row) => {
+    head.rows.forEach(({ number, label, ended, strength }, row) => {
       c.globalAlpha = strength;
-      words(c, label, names - 8, middle(row), ink.text, "right", names - 8);
+      const fits = c.measureText(label).width <= names - 8;
+      words(c, fits ? label : String(number), names - 8, middle(row), ink.text, "right", names - 8);
       words(c, ended, x(ends[row]) + 5, middle(row), ink.quiet, "left", after - 6);
     });
     c.globalAlpha = 1;
     if (head.rest) words(c, head.rest, names, middle(head.rows.length), ink.quiet, "left", inner);
-    this.strips(c, head, trail(floats(buffers[1])), x, ink);
+    this.strips(c, head, said, trail(floats(buffers[1])), x, ink);
   }
 
-  strips(c, head, points, x, ink) {
+  strips(c, head, said, points, x, ink) {
     const peak = (k) => Math.max(1, ...points.map((p) => p[k]));
     const most = Math.max(head.slots, peak(1)), first = this.rows * LANE.row + LANE.gap;
     c.setLineDash([2, 2]);
     ruleAt(c, x, first + LANE.strip * (1 - head.slots / most), ink.quiet);
     c.setLineDash([]);
-    this.strip(c, "running", head.running, first, x, ink);
+    this.strip(c, "running", said.running, first, x, ink);
     area(c, points, 1, x, first, most, ink.tones[1], ink.faint[2]);
     const second = first + LANE.strip + LANE.gap;
-    this.strip(c, "waiting", head.waiting, second, x, ink);
+    this.strip(c, "waiting", said.waiting, second, x, ink);
     area(c, points, 2, x, second, peak(2), ink.quiet, ink.line, [3, 2]);
   }
 
   strip(c, name, value, top, x, ink) {
     const y = top + LANE.strip / 2;
     words(c, name, x(-Infinity) - 8, y, ink.text, "right", this.room.names);
-    words(c, value, x(0) + 8, y, ink.text, "left", this.room.after, true);
+    const bold = 1.15 * c.measureText(value).width;
+    const shown = bold <= this.room.after ? value : value.replace(" slots", "");
+    words(c, shown, x(0) + 8, y, ink.text, "left", this.room.after, true);
   }
 
   keys() {
