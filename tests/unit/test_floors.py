@@ -135,5 +135,12 @@ def test_light_callers_load_nothing_heavy():
     assert heavy_after("import " + ", ".join(f"constraintlab.{m}" for m in modules)) == set()
 
 
+def test_the_engine_schedules_without_tensors():
+    core = "request", "stops", "plan", "policies.static", "policies.continuous", "policies.chunked"
+    stores = "kv.contiguous", "kv.paged", "kv.prefix"
+    modules = (f"constraintlab.engine.{m}" for m in core + stores)
+    assert heavy_after("import " + ", ".join(modules)) == set()
+
+
 def test_a_heavy_import_would_be_seen():
     assert heavy_after("import pynvml") == {"pynvml"}

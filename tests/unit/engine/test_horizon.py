@@ -41,7 +41,8 @@ def test_planning_anew_each_step_gives_the_plan_for_its_whole_horizon_and_then_a
         plan = engine.plan()
         assert plan.horizon >= 1
         if left:
-            assert outline(plan) == promised and plan.horizon == left
+            assert outline(plan) == promised
+            assert plan.horizon == left or (headed and plan.horizon > left)
         elif promised and not headed:
             assert outline(plan) != promised
         if not left:
@@ -50,7 +51,8 @@ def test_planning_anew_each_step_gives_the_plan_for_its_whole_horizon_and_then_a
             if not decodes or plan.preempted or plan.paused:
                 assert left == 1
                 promised = None
-        # A waiting request that may come to share a block bounds the horizon from above.
+        # Whether one that waits shares a block shows only as that block gets full: until then it
+        # must be reckoned with, and the promise may turn out too short.
         headed = isinstance(engine.kv, PrefixKV) and bool(engine.waiting)
         engine.step(plan)
         left -= 1
