@@ -271,7 +271,8 @@ def _alone(report: Report, decoder, pool, rounds: int, say: Say) -> None:
     report.add(
         "bandwidth_share_b1", median_of(shares, ""),
         f"weights and KV, {median(rates) / 1e9:.1f} GB/s, of what a bf16 matrix-vector product "
-        f"reads, probed between, the faster of torch's own and packed ({max(best, key=best.count)})",
+        "reads, probed between: the faster of torch's own and packed, which is "
+        f"{max(best, key=best.count)}",
     )  # fmt: skip
     say(f"  {median(shares):.2f} of the matrix-vector rate")
     report.add("bandwidth_share_b1_of_plain_reading", median_of(plain, ""), "of reading alone")
