@@ -3,18 +3,20 @@
 Operational analysis in the sense of Denning and Buzen (1978): a demand over a capacity is a
 service time. Inside a kernel arithmetic overlaps memory traffic, so the longer of the two
 counts; kernels, first touches and host stages follow one another, so they add; stations run
-side by side, so the slowest sets the pace.
+side by side, so the slowest sets the pace. A reader that is slower than its stream holds back
+that stream alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.readers import flow
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.stack import Stack
+from constraintlab.limits.stack import Stack, Station
 from constraintlab.limits.work import Kernel
 
 
@@ -38,12 +40,20 @@ class Cost:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast one part of the pipeline could go alone, in tokens/s, and what it is made of."""
+    """How fast one part of the pipeline could go alone, in tokens/s, and what it is made of.
+
+    fixed, each: its seconds for a token of one stream, and for every token. batch: sequences
+    in a step; client: the readers' share of x.
+    """
 
     name: str
     x: float
     costs: tuple[Cost, ...]
     resource: Resource | None = None
+    fixed: float = 0.0
+    each: float = 0.0
+    batch: float = math.inf
+    client: float = 0.0
 
 
 def kernel_costs(kernel: Kernel, caps: Capacities, n: float) -> Iterator[Cost]:
@@ -85,44 +95,64 @@ def kernel_costs(kernel: Kernel, caps: Capacities, n: float) -> Iterator[Cost]:
         )
 
 
-def step_costs(stack: Stack, caps: Capacities) -> tuple[Cost, ...]:
-    """Every cost of one engine step at the working point, in order."""
-    n = stack.resident
+def step_costs(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[Cost, ...]:
+    """Every cost of one engine step with `batch` sequences (all that are resident), in order."""
+    n = stack.resident if batch is None else batch
     kernels = [c for k in stack.kernels for c in kernel_costs(k, caps, n)]
     host = [Cost(s.name, Resource.HOST, s.fixed, s.each) for s in stack.host]
     return (*kernels, *host)
 
 
-def _pace(name: str, costs: tuple[Cost, ...], stack: Stack, lanes: float = 1.0) -> Pace:
-    """Tokens/s of `costs` paid once a step by n sequences, `lanes` of them side by side."""
-    n = stack.resident
-    if math.isinf(n):
-        seconds = sum(c.each for c in costs)
-        return Pace(name, stack.tokens * lanes / seconds if seconds else math.inf, costs)
-    seconds = sum(c.at(n) for c in costs)
-    return Pace(name, n * stack.tokens * lanes / seconds if seconds else math.inf, costs)
+def _pace(name: str, costs: tuple[Cost, ...], stack: Stack, batch: float, lanes: float = 1) -> Pace:
+    """Tokens/s of `costs` paid once a step by a batch, `lanes` of them side by side."""
+    share = stack.tokens * lanes
+    fixed, each = (sum(getattr(c, k) for c in costs) / share for k in ("fixed", "each"))
+    seconds = each if math.isinf(batch) else fixed / batch + each
+    return Pace(name, 1 / seconds if seconds else math.inf, costs, None, fixed, each, batch)
 
 
-def paces(stack: Stack, caps: Capacities) -> tuple[Pace, ...]:
+def _station(name: str, resource: Resource, seconds: float, costs: tuple[Cost, ...] = ()) -> Pace:
+    return Pace(name, 1 / seconds if seconds else math.inf, costs, resource, each=seconds)
+
+
+def _spent(station: Station, tokens: float) -> tuple[Cost, ...]:
+    """A station's core-seconds in a step, by stage where they are known."""
+    stages = station.stages or ((station.name, station.cores),)
+    return tuple(Cost(name, station.resource, 0.0, s * tokens) for name, s in stages)
+
+
+def paces(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[Pace, ...]:
     """Each part of the pipeline by itself: the engine, the stations, the cores, the load."""
-    engine = step_costs(stack, caps)
-    parts = [_pace("engine", engine, stack)]
+    n = stack.resident if batch is None else batch
+    engine = step_costs(stack, caps, n)
+    parts = [_pace("engine", engine, stack, n)]
     parts += [
-        Pace(s.name, 1 / s.seconds if s.seconds else math.inf, (), s.resource)
+        _station(s.name, s.resource, s.seconds, _spent(s, 1.0) if s.stages else ())
         for s in stack.stations
     ]
     if stack.shared_cores and any(s.cores for s in stack.stations):
-        spent = tuple(
-            Cost(c.part, c.resource, c.fixed * c.cores, c.each * c.cores) for c in engine
-        ) + tuple(Cost(s.name, s.resource, 0.0, s.cores * stack.tokens) for s in stack.stations)
-        parts.append(_pace("cores", spent, stack, lanes=stack.shared_cores))
-    parts.append(Pace("offered load", stack.offered, (), Resource.DEMAND))
+        spent = [Cost(c.part, c.resource, c.fixed * c.cores, c.each * c.cores) for c in engine]
+        spent += [c for s in stack.stations for c in _spent(s, stack.tokens)]
+        parts.append(_pace("cores", tuple(spent), stack, n, lanes=stack.shared_cores))
+    gap = 1 / stack.offered if stack.offered else math.inf
+    parts.append(_station("offered load", Resource.DEMAND, gap))
     return tuple(parts)
 
 
 def slowest(stack: Stack, caps: Capacities) -> Pace:
     """The part that sets X; the engine first when two are equal."""
-    return min(paces(stack, caps), key=lambda p: p.x)
+    n = stack.resident
+    if not stack.readers or math.isinf(n) or not stack.offered:
+        return min(paces(stack, caps), key=lambda p: p.x)
+    batch, speed = n, math.inf
+    while True:
+        # Which side of a kernel binds depends on the batch, and the batch on who keeps up. Costs
+        # are convex in the speed, so each round comes closer from above and soon nothing changes.
+        flows = [(flow(stack.readers, n, p.fixed, p.each), p) for p in paces(stack, caps, batch)]
+        found, part = min(flows, key=lambda f: f[0].speed)
+        if math.isinf(found.speed) or math.isclose(found.speed, speed, rel_tol=1e-12):
+            return replace(part, x=found.x, batch=batch, client=found.client(part.fixed))
+        batch, speed = found.batch, found.speed
 
 
 def throughput(stack: Stack, caps: Capacities) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 from constraintlab.limits.capacities import Capacities
@@ -85,7 +86,7 @@ def diagnose(
         predicted=pace.x,
         measured=measured,
         unit=unit,
-        evidence=tuple(_evidence(pace.x, measured, names, shares, worths)),
+        evidence=tuple(_evidence(pace, measured, names, shares, worths)),
         sources=labels,
     )
 
@@ -107,10 +108,12 @@ def _constraint(stack, caps, shares, worths) -> tuple[Resource, ...]:
     return (first,)
 
 
-def _evidence(x, measured, names, shares, worths):
-    first = names[0]
+def _evidence(pace, measured, names, shares, worths):
+    x, first = pace.x, names[0]
     if first is not Resource.DEMAND:
         yield f"{shares[first]:.0%} of a token's cost is {first.label}"
+    if first is Resource.HOST:
+        yield from _stages(pace)
     if worths[first] < BEHIND and len(names) > 1:
         yield (
             f"{names[1].label} stands right behind: without {first.label} only ×{worths[first]:.2f}"
@@ -126,3 +129,14 @@ def _evidence(x, measured, names, shares, worths):
             )
         else:
             yield f"the model is within {abs(off):.0%} of the measurement"
+
+
+def _stages(pace):
+    """What most of the host's time is: one stage is what a fix would begin with."""
+    spent = Counter()
+    for c in pace.costs:
+        if c.resource is Resource.HOST:
+            spent[c.part] += c.each if math.isinf(pace.batch) else c.at(pace.batch)
+    if len(spent) > 1 and spent.total():
+        (stage, most), *_ = spent.most_common(1)
+        yield f"{most / spent.total():.0%} of the host's time is {stage}"

@@ -22,10 +22,22 @@ from constraintlab.limits.stack import Stack, scale
 
 
 def shares_of(pace: Pace, stack: Stack) -> dict[Resource, float]:
-    """Attribution of one pace: all to its resource, or split over the costs of a step."""
+    """Attribution of one pace: all to its resource, or split over the costs of a step.
+
+    What slow readers hold back comes first; the rest is shared by what made the tokens.
+    """
+    parts = _parts(pace, stack)
+    total = sum(parts.values()) or 1.0
+    found = {r: seconds / total * (1 - pace.client) for r, seconds in parts.items()}
+    if pace.client:
+        found[Resource.CLIENT] = found.get(Resource.CLIENT, 0.0) + pace.client
+    return found
+
+
+def _parts(pace: Pace, stack: Stack) -> dict[Resource, float]:
     if pace.resource is not None:
         return {pace.resource: 1.0}
-    n, parts = stack.resident, defaultdict(float)
+    n, parts = pace.batch, defaultdict(float)
     for cost in pace.costs:
         if math.isinf(n):
             parts[cost.resource] += cost.each
@@ -34,8 +46,7 @@ def shares_of(pace: Pace, stack: Stack) -> dict[Resource, float]:
         else:
             parts[stack.cap] += cost.fixed
             parts[cost.resource] += cost.each * n
-    total = sum(parts.values())
-    return {r: seconds / total for r, seconds in parts.items()} if total else {}
+    return {} if not sum(parts.values()) else parts
 
 
 def shares(stack: Stack, caps: Capacities) -> dict[Resource, float]:

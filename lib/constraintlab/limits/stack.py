@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.readers import Readers
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.work import Kernel
 
@@ -25,13 +26,22 @@ class Station:
     """A station beside the engine: `seconds` of it per token, of which `cores` core-seconds.
 
     `resource` is HOST (a front end process), NETWORK (bytes on the wire ÷ the link's rate)
-    or CLIENT (1 ÷ the readers' rate).
+    or CLIENT (a load client that is a bottleneck itself). stages: (name, core-seconds a token)
+    of what its time is spent on. `stations.py` makes them.
     """
 
     name: str
     resource: Resource
     seconds: float
     cores: float = 0.0
+    stages: tuple[tuple[str, float], ...] = ()
+
+    def faster(self, factor: float) -> Station:
+        """The same with `factor` times the capacity."""
+        stages = tuple((name, seconds / factor) for name, seconds in self.stages)
+        return replace(
+            self, seconds=self.seconds / factor, cores=self.cores / factor, stages=stages
+        )
 
 
 @dataclass(frozen=True)
@@ -39,22 +49,29 @@ class Stack:
     """What one step costs and how many sequences may share it.
 
     kernels, host: the engine's step. stations: what tokens pass through afterwards, side by
-    side with the engine. tokens: output tokens that one sequence yields per step (labs 00–03:
-    query tokens attended). population: sequences resident or waiting; infinite when a queue
-    never empties. slots, kv_room: the most sequences that may be resident. offered: tokens/s
-    that arrive. shared_cores: on a CPU every part spends the same cores; None when the
+    side with the engine. readers: those whose rate is known; the others keep up. tokens:
+    output tokens that one sequence yields per step (labs 00–03: query tokens attended).
+    population: sequences resident or waiting; infinite when a queue never empties. slots,
+    kv_room: the most sequences that may be resident. offered: tokens/s that arrive.
+    shared_cores: on a CPU every part spends the same cores; None when the
     kernels run on a device of their own.
     """
 
     kernels: tuple[Kernel, ...]
     host: tuple[HostStage, ...] = ()
     stations: tuple[Station, ...] = ()
+    readers: tuple[Readers, ...] = ()
     tokens: float = 1.0
     population: float = 1.0
     slots: float = math.inf
     kv_room: float = math.inf
     offered: float = math.inf
     shared_cores: float | None = None
+
+    def __post_init__(self) -> None:
+        shares = sum(r.share for r in self.readers)
+        if shares > 1 + 1e-9:
+            raise ValueError(f"the readers are {shares:.0%} of the streams: their shares add to 1")
 
     @property
     def resident(self) -> float:
@@ -100,10 +117,8 @@ def scale(
         case Resource.HOST:
             stages = tuple(HostStage(s.name, s.each / factor, s.fixed / factor) for s in stack.host)
             stack = replace(stack, host=stages)
-    stations = tuple(
-        Station(s.name, s.resource, s.seconds / factor, s.cores / factor)
-        if s.resource is resource
-        else s
-        for s in stack.stations
-    )
+    if resource is Resource.CLIENT:
+        faster = tuple(Readers(r.share, r.rate * factor) for r in stack.readers)
+        stack = replace(stack, readers=faster)
+    stations = tuple(s.faster(factor) if s.resource is resource else s for s in stack.stations)
     return replace(stack, stations=stations), caps

@@ -50,4 +50,6 @@ def worth(stack: Stack, caps: Capacities, resource: Resource) -> float:
     """X without this limit ÷ X: the best that any fix to `resource` could give (≥ 1)."""
     now = throughput(stack, caps)
     without = throughput(*scale(stack, caps, resource, math.inf))
+    if not now:
+        return math.inf if without else 1.0
     return without / now if math.isfinite(without) else math.inf

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import diagnose
+from constraintlab.limits.readers import readers
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity, shares
 from constraintlab.limits.stack import HostStage, Stack, Station, scale
@@ -33,6 +34,7 @@ stacks = st.builds(
     kernels=st.lists(kernels, min_size=1, max_size=4).map(tuple),
     host=st.lists(hosts, max_size=2).map(tuple),
     stations=st.lists(stations, max_size=2).map(tuple),
+    readers=st.just(()) | st.lists(st.floats(1e-3, 1e4), min_size=1, max_size=5).map(readers),
     population=room,
     slots=room,
     kv_room=room,
