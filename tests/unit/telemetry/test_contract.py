@@ -3,6 +3,7 @@
 import pytest
 
 from constraintlab.telemetry.host import HostSource
+from constraintlab.telemetry.metrics_source import MetricsSource
 from constraintlab.telemetry.names import NAMES, quantity, under
 from constraintlab.telemetry.nvml import NvmlSource
 from constraintlab.telemetry.process import ProcessSource
@@ -18,6 +19,7 @@ SOURCES = {
     "nvml": (NvmlSource, "gpu"),
     "invented GPU": (lambda: NvmlSource(nvml=FakeNvml()), "gpu"),
     "work": (WorkCounter, "work"),
+    "server that is not there": (lambda: MetricsSource("http://127.0.0.1:9"), "server"),
 }
 
 
