@@ -2,6 +2,7 @@
 
 from constraintlab.panel.kvmap import SHARED, KVMap
 from constraintlab.panel.parts import PHASES, Lane, Lanes, RooflinePoint, Series, StripCell
+from constraintlab.panel.streaming import Stream
 from constraintlab.panel.widget import CONTROLS, Panel
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Panel",
     "RooflinePoint",
     "Series",
+    "Stream",
     "StripCell",
 ]

@@ -15,7 +15,8 @@ from constraintlab.panel import specs
 
 HERE = Path(__file__).parent
 BUNDLE = HERE / "static" / "panel.js"
-SOURCES = ("dom", "theme", "feed", "charts", "lines", "canvas", "kvmap", "lanes", "view", "main")
+SOURCES = ("dom", "theme", "feed", "charts", "lines", "canvas", "kvmap", "lanes", "streaming",
+           "view", "main")  # fmt: skip
 """Read in this order, as one scope: the bundler takes a single snippet."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,7 @@ from constraintlab.panel.charts.timeline import SECONDS
 from constraintlab.panel.maps import Packed
 from constraintlab.panel.palette import kind
 from constraintlab.panel.parts import PHASES, Lane, Lanes
-
-WINDOWS = (5.0, 8.0, 12.0, SECONDS)
-"""Seconds drawn: the shortest of these that holds what there is."""
+from constraintlab.panel.trail import shortest
 
 ROWS = 20
 """Requests drawn; who has no row is counted in words."""
@@ -24,9 +21,6 @@ FADES = (0.3, 0.5, 0.75)
 
 STALLED = 1.0
 """Seconds without an admission, while some wait, of which the title speaks."""
-
-STEP = 0.1
-"""Seconds between two points of the strips under the lanes."""
 
 WORKS = ("prefill", "decode", "streaming")
 
@@ -55,28 +49,6 @@ class Shown:
         return f"and {' and '.join(parts)}" if parts else ""
 
 
-class Trail:
-    """The last seconds of (t, running, waiting), at most ten a second, the newest always."""
-
-    def __init__(self) -> None:
-        self._points: deque[tuple[float, int, int]] = deque()
-
-    def add(self, lanes: Lanes) -> None:
-        """A clock that restarts empties the trail."""
-        points, now = self._points, lanes.now
-        if points and now < points[-1][0]:
-            points.clear()
-        if len(points) > 1 and points[-1][0] - points[-2][0] < STEP:
-            points.pop()
-        points.append((now, lanes.running, lanes.waiting))
-        while len(points) > 1 and points[1][0] <= now - SECONDS:
-            points.popleft()
-
-    def points(self) -> list[tuple[float, int, int]]:
-        """Oldest first; the first may lie before the window, for the step that enters it."""
-        return list(self._points)
-
-
 def pick(lanes: Lanes) -> Shown:
     """Who gets a row: all that wait or run, then the last that ended; of too many, who runs."""
     live = [lane for lane in lanes.lanes if lane.phase]
@@ -98,8 +70,7 @@ def pick(lanes: Lanes) -> Shown:
 def window(lanes: Lanes, trail: Sequence[tuple[float, int, int]] = ()) -> float:
     """Seconds to draw; a run that has just begun would be a sliver of the longest."""
     begun = [lane.spans[0][1] for lane in lanes.lanes if lane.spans]
-    past = lanes.now - min([lanes.now, *begun, *(t for t, _, _ in trail[:1])])
-    return next((w for w in WINDOWS if past <= w), SECONDS)
+    return shortest(lanes.now - min([lanes.now, *begun, *(t for t, _, _ in trail[:1])]))
 
 
 def _rows(lanes: list[Lane], strength: dict[int, float]) -> tuple[Row, ...]:

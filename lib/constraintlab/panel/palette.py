@@ -105,7 +105,10 @@ def kind(source: str) -> str:
 
 
 def inks(theme: str, ground: str = "card") -> dict:
-    """The colours of the canvases: `faint` is a tone's hatching, `line` outlines what is free."""
+    """The colours of the canvases: `faint` is a tone's hatching, `line` outlines what is free.
+
+    looks: of the resources that streams pass through, each with its outline and its filling.
+    """
     c = THEMES[theme]
     return {
         **{name: c[name] for name in ("text", "quiet", "line")},
@@ -113,4 +116,17 @@ def inks(theme: str, ground: str = "card") -> dict:
         "tones": list(TONES[theme]),
         "faint": [mix(tone, c[ground], 0.5) for tone in TONES[theme]],
         "pool": edge(Resource.KV_CAPACITY, theme),
+        "looks": {
+            "": {"colour": c["quiet"], "edge": c["quiet"], "faint": c["line"]},
+            **{r.value: _look(r, theme, c[ground]) for r in ON_THE_WAY},
+        },
     }
+
+
+ON_THE_WAY = (Resource.NETWORK, Resource.HOST, Resource.CLIENT)
+"""What a token passes after the engine."""
+
+
+def _look(resource: Resource, theme: str, ground: str) -> dict[str, str]:
+    colour = COLOURS[resource]
+    return {"colour": colour, "edge": edge(resource, theme), "faint": mix(colour, ground, 0.6)}

@@ -8,17 +8,22 @@ from collections.abc import Callable, Sequence
 
 from constraintlab.panel import lanes as lanes_
 from constraintlab.panel import maps as maps_
+from constraintlab.panel import streamview
 from constraintlab.panel.kvmap import KVMap
 from constraintlab.panel.parts import Lanes
+from constraintlab.panel.streaming import Stream
+from constraintlab.panel.trail import Trail
 
 GAP = 0.08
 """Least seconds between two messages of a view: an engine sets them at every step."""
+
+VIEWS = ("maps", "lanes", "stream")
 
 Send = Callable[[dict, list[bytes]], object]
 
 
 class Scene:
-    """What the KV maps and the request lanes show, each packed and sent at most every GAP.
+    """What the KV maps, lanes and streams show, each packed and sent at most every GAP.
 
     What came too early is sent when the gap is over, by a timer's thread, so nothing set last is
     ever lost; what did not change is not sent again. Guard it with the `lock` given: `send` is
@@ -34,7 +39,8 @@ class Scene:
     ) -> None:
         self.maps: tuple[KVMap, ...] = ()
         self.lanes: Lanes | None = None
-        self.trail = lanes_.Trail()
+        self.stream: Stream | None = None
+        self.trail, self.flow = Trail(), Trail()
         self._send, self._lock, self._clock, self._timer = send, lock, clock, timer
         self._sent: dict[str, tuple[float, maps_.Packed]] = {}
         self._due: dict[str, threading.Timer] = {}
@@ -53,15 +59,25 @@ class Scene:
         with self._lock:
             self.lanes = lanes
             if lanes is None:
-                self.trail = lanes_.Trail()
+                self.trail = Trail()
             else:
-                self.trail.add(lanes)
+                self.trail.add(lanes.now, lanes.running, lanes.waiting)
             self._offer("lanes")
+
+    def set_stream(self, stream: Stream | None) -> None:
+        """See `Panel`."""
+        with self._lock:
+            self.stream = stream
+            if stream is None:
+                self.flow = Trail()
+            else:
+                self.flow.add(stream.now, *streamview.figures(stream))
+            self._offer("stream")
 
     def state(self) -> dict:
         """All of it as a page that reloads gets it: {view: [head, [bytes …]]}."""
         with self._lock:
-            return {view: list(self._pack(view)) for view in ("maps", "lanes")}
+            return {view: list(self._pack(view)) for view in VIEWS}
 
     def flush(self) -> None:
         """Send now what waits for its gap to end."""
@@ -72,7 +88,9 @@ class Scene:
     def _pack(self, view: str) -> maps_.Packed:
         if view == "maps":
             return maps_.pack(self.maps)
-        return lanes_.pack(self.lanes, self.trail.points())
+        if view == "lanes":
+            return lanes_.pack(self.lanes, self.trail.points())
+        return streamview.pack(self.stream, self.flow.points())
 
     def _offer(self, view: str) -> None:
         """Send now, or when the gap is over; a timer under way will take what is newest then."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from constraintlab.panel import lanes as lanes_
 from constraintlab.panel import maps as maps_
-from constraintlab.panel import specs, still_lanes, still_maps
+from constraintlab.panel import specs, still_lanes, still_maps, still_streaming, streamview
 from constraintlab.panel.charts import timeline
 from constraintlab.panel.charts.theme import config
 from constraintlab.panel.kvmap import KVMap
 from constraintlab.panel.palette import MARKS, THEMES, kind
 from constraintlab.panel.parts import Lanes, Series
 from constraintlab.panel.png import packed
+from constraintlab.panel.streaming import Stream
 
 WIDTH = 960
 BESIDE = 150
@@ -23,11 +25,21 @@ LEFT = -112
 """Where titles and the strip begin, left of the plots: over the names of the resources."""
 SCALE = 1.5
 """Pixels of the picture for each of its units."""
-Canvases = tuple[Sequence[KVMap], Lanes | None, Sequence[tuple[float, int, int]]]
-"""The KV maps, the request lanes, and what ran and waited before."""
-EMPTY: Canvases = ((), None, ())
 RAISED = 21
 """How far the roofline's title stands above its plot, to be level with that of the worth chart."""
+
+
+class Canvases(NamedTuple):
+    """The KV maps; the request lanes, and what ran and waited before; the streams, and before."""
+
+    maps: Sequence[KVMap] = ()
+    lanes: Lanes | None = None
+    trail: Sequence[tuple[float, int, int]] = ()
+    stream: Stream | None = None
+    flow: Sequence[tuple[float, ...]] = ()
+
+
+EMPTY = Canvases()
 
 
 def spec(
@@ -47,10 +59,10 @@ def spec(
     if lines:
         title = timeline.title(series, samples)
         parts.insert(0, _chart("timeline", theme, WIDTH - BESIDE, title))
-    parts[:0] = _canvases(*canvases, theme, scale)
+    parts[:0] = _canvases(canvases, theme, scale)
     pair = []
     if view["worth"]:
-        width = WIDTH - BESIDE if canvases[0] and not view["roof"] else 250
+        width = WIDTH - BESIDE if canvases.maps and not view["roof"] else 250
         pair.append(_chart("worth", theme, width, view["titles"]["worth"]))
     if view["roof"]:
         pair.append(_chart("roofline", theme, 490, view["titles"]["roofline"], -48, RAISED))
@@ -89,25 +101,26 @@ def _title(title: tuple[str, str], letters: int, left: int = LEFT, offset: int =
             "subtitleFontSize": 11, "offset": offset}  # fmt: skip
 
 
-def _canvases(
-    maps: Sequence[KVMap],
-    lanes: Lanes | None,
-    trail: Sequence[tuple[float, int, int]],
-    theme: str,
-    scale: float,
-) -> Iterable[dict]:
+def _canvases(all_: Canvases, theme: str, scale: float) -> Iterable[dict]:
+    maps, lanes, trail, stream, flow = all_
     if maps:
         made, height = still_maps.draw(maps, LEFT, WIDTH, theme, scale)
-        yield made.chart(WIDTH, height, _title(_sourced(maps_.title(maps), maps), 130))
+        kinds = [kind(m.source) for m in maps]
+        yield made.chart(WIDTH, height, _title(_sourced(maps_.title(maps), kinds), 130))
     if lanes is not None:
         told = lanes_.title(lanes, lanes_.window(lanes, trail))
         made, height = still_lanes.draw(lanes, trail, WIDTH - BESIDE, theme)
-        yield made.chart(WIDTH - BESIDE, height, _title(_sourced(told, [lanes]), 130))
+        told = _sourced(told, [kind(lanes.source)])
+        yield made.chart(WIDTH - BESIDE, height, _title(told, 130))
+    if stream is not None:
+        made, height = still_streaming.draw(stream, flow, WIDTH - BESIDE, theme)
+        told = streamview.title(stream)
+        told = _sourced(told, [s["kind"] for s in streamview.sources(stream)])
+        yield made.chart(WIDTH - BESIDE, height, _title(told, 130))
 
 
-def _sourced(title: tuple[str, str], shown: Sequence[KVMap | Lanes]) -> tuple[str, str]:
-    kinds = dict.fromkeys(kind(s.source) for s in shown)
-    return title[0], f"{title[1]} · {', '.join(kinds)}"
+def _sourced(title: tuple[str, str], kinds: Sequence[str]) -> tuple[str, str]:
+    return title[0], f"{title[1]} · {', '.join(dict.fromkeys(kinds))}"
 
 
 def _kept(text: str) -> str:

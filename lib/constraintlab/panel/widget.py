@@ -12,11 +12,13 @@ import anywidget
 import traitlets
 
 from constraintlab.limits.verdict import Verdict
+from constraintlab.panel import streamview
 from constraintlab.panel.kvmap import KVMap
 from constraintlab.panel.parts import Lanes, RooflinePoint, Series, StripCell
 from constraintlab.panel.ring import Ring
 from constraintlab.panel.scene import Scene
 from constraintlab.panel.state import PanelState
+from constraintlab.panel.streaming import Stream
 
 CONTROLS = ("panel-pause", "panel-table")
 """Buttons on the panel; each has a browser test that it reacts."""
@@ -29,7 +31,8 @@ RELABEL = 1.0
 class Panel(anywidget.AnyWidget):
     """Verdict, worth of each fix, roofline, timeline and migration strip, as they happen.
 
-    With `set_maps` and `set_lanes` also the blocks of KV pools and the requests over time.
+    With `set_maps` and `set_lanes` also the blocks of KV pools and the requests over time; with
+    `set_stream` how tokens get to the clients.
 
     lab: two digits. chips: short facts about the run, shown beside the title. sampler: a
     `telemetry.Sampler`, or anything with its `start`, `stop`, `add_sink` and `remove_sink`;
@@ -106,18 +109,26 @@ class Panel(anywidget.AnyWidget):
         """Show the requests over time, and the batch and the queue; otherwise as `set_maps`."""
         self._scene.set_lanes(lanes)
 
+    def set_stream(self, stream: Stream | None) -> None:
+        """Show a token's way to the client, over the last seconds; otherwise as `set_maps`."""
+        self._scene.set_stream(stream)
+
     def text(self) -> str:
-        """The verdict in words."""
-        return self._state.text()
+        """The verdict in words, and below it the streams if they are shown."""
+        stream = self._scene.stream
+        return self._state.text() + (f"\n{streamview.text(stream)}" if stream else "")
 
     def png(self, dark: bool = False) -> bytes:
         """The panel as a picture, drawn without a browser."""
-        from constraintlab.panel.still import png
+        from constraintlab.panel.still import Canvases, png
 
         with self._lock:
             ring = self._ring
-            parts = (self._view(), self.text(), ring.series, ring.shares(), ring.sources)
-            canvases = (self._scene.maps, self._scene.lanes, self._scene.trail.points())
+            parts = (self._view(), self._state.text(), ring.series, ring.shares(), ring.sources)
+            scene = self._scene
+            canvases = Canvases(
+                scene.maps, scene.lanes, scene.trail.points(), scene.stream, scene.flow.points()
+            )
         return png(*parts, "dark" if dark else "light", canvases=canvases)
 
     def close(self) -> None:

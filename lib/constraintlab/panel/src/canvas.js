@@ -2,7 +2,7 @@
 
 class Canvases {
   constructor(grid, before) {
-    Object.assign(this, { grid, before, made: { maps: new KVMaps(), lanes: new RequestLanes() } });
+    Object.assign(this, { grid, before, made: { maps: new KVMaps(), lanes: new RequestLanes(), stream: new Streams() } });
   }
 
   // which: names of those that changed, all if left out. titled: called after new words.

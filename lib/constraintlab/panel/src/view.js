@@ -109,7 +109,7 @@ class View {
     if (this.paused || !this.visible) return;
     this.paint();
     this.fill();
-    this.dirty = new Set(["rows", "maps", "lanes"]);
+    this.dirty = new Set(["rows", ...Object.keys(this.feed.scene)]);
     this.schedule();
   }
 
