@@ -16,6 +16,8 @@ PAD, LINES, UNDER, STRIP, GAP = 8, 96, 16, 26, 8
 APART = 14
 """Between two labels at the lines' ends."""
 
+BETWEEN, LIMIT = "waits on the way", "what the link can carry"
+
 
 def draw(stream: Stream, points: Points, width: float, theme: str) -> tuple[Drawing, float]:
     """(drawing, height): time from 0 to `width`, names left of it, values right of it."""
@@ -54,7 +56,8 @@ def draw(stream: Stream, points: Points, width: float, theme: str) -> tuple[Draw
     for s in shown:
         _strip(made, s, stream, points, x, under, width, ink)
         under += STRIP + GAP
-    return made, height + 26
+    _legend(made, height + 34, any(s.limit for s in shown), ink)
+    return made, height + 40
 
 
 def _held(points: Points, column: int, x) -> Iterator[tuple[float, float, float]]:
@@ -106,10 +109,18 @@ def _strip(made: Drawing, s: Strip, stream: Stream, points, x, top, width, ink: 
     for x0, x1, v in _held(points, 1 + COLUMNS.index(s.column), x):
         made.box(x0, y(v), x1 + 0.5, top + STRIP, look["faint"])
     if s.limit:
-        _line(made, points, 1 + COLUMNS.index(s.limit), x, y, ink["quiet"], [2, 2], 1.0)
-    dash = DASHES[kind(stream.source(s.column))]
+        made.line(0, y(s.limit), width, y(s.limit), ink["quiet"], [2, 2])
+    dash = DASHES[kind(stream.source(NAMES[s.name]))]
     _line(made, points, 1 + COLUMNS.index(s.column), x, y, look["edge"], dash)
     made.line(0, top + STRIP, width, top + STRIP, look["edge"])
     made.words(-8, top + STRIP / 2, s.name, ink["text"], "right")
     made.words(-98, top + STRIP / 2, s.mark, look["edge"], "right")
     made.words(width + 8, top + STRIP / 2, s.values[0], ink["text"], weight="bold")
+
+
+def _legend(made: Drawing, y: float, limited: bool, ink: dict) -> None:
+    made.box(0, y - 5, 26, y + 5, ink["line"])
+    made.words(32, y, BETWEEN, ink["quiet"])
+    if limited:
+        made.line(140, y, 166, y, ink["quiet"], [2, 2])
+        made.words(172, y, LIMIT, ink["quiet"])

@@ -23,7 +23,7 @@ def title(stream: Stream) -> tuple[str, str]:
     what, it = ("a token", "it") if many < 1.5 else (f"{many:.0f} tokens", "them")
     shows = "time between two tokens of a stream"
     if many >= 1.5:
-        shows = "time between two events of a stream, and the server's for as many tokens"
+        shows = "time between two events, the server's for as many tokens"
     client, made = stream.client_itl, stream.made
     if client is None and made is None:
         return "No token has been streamed yet", shows

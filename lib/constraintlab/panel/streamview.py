@@ -21,7 +21,7 @@ STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 LEAST_QUEUE, LEAST_SLOW = 4096, 4
 """So much fills its strip at least: a few bytes on their way are no queue."""
 
-COLUMNS = ("made", "client_itl", "link_rate", "link_capacity", "bytes_per_token",
+COLUMNS = ("made", "client_itl", "full", "link_rate", "bytes_per_token",
            "writes_per_token", "queue_bytes", "slow")  # fmt: skip
 """What is kept over time, in the order in which it is sent; `made` is the server's line."""
 
@@ -36,14 +36,17 @@ def figures(stream: Stream) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Strip:
-    """One of the strips: name, resource or None, column, values from long to short, top."""
+    """One of the strips: name, resource or None, column, values from long to short, top.
+
+    limit: the value at which a line is drawn for what can be had, 0 for none.
+    """
 
     name: str
     resource: Resource | None
     column: str
     values: tuple[str, ...]
     top: float
-    limit: str = ""
+    limit: float = 0.0
 
     @property
     def mark(self) -> str:
@@ -59,12 +62,13 @@ def strips(stream: Stream, points: Points) -> tuple[Strip, ...]:
         return max([least, *(p[at] for p in points if finite(p[at]))])
 
     s, net = stream, Resource.NETWORK
-    top = max(peak("link_rate"), peak("link_capacity"))
     per = peak("bytes_per_token", 1.0)
     slow = peak("slow", LEAST_SLOW)
     bytes_ = (si(s.bytes_per_token, "B"),)
     return (
-        Strip("link", net, "link_rate", _link(s), top or 1.0, "link_capacity"),
+        Strip("link", net, "link_rate", _link(s), nice(peak("link_rate")))
+        if s.full is None
+        else Strip("link", net, "full", _link(s), peak("full", 1.0), 1.0),
         Strip("bytes a token", net, "bytes_per_token", bytes_, nice(per)),
         Strip("writes a token", Resource.HOST, "writes_per_token", (_writes(s.writes_per_token),),
               peak("writes_per_token", 1.0)),
@@ -155,7 +159,7 @@ def pack(stream: Stream | None, points: Points) -> Packed:
             {"name": s.name, "look": s.resource.value if s.resource else "",
              "mark": s.mark, "values": list(s.values),
              "top": s.top, "dash": dashes[s.name], "column": 1 + COLUMNS.index(s.column),
-             "limit": 1 + COLUMNS.index(s.limit) if s.limit else 0}
+             "limit": s.limit}
             for s in shown
         ],
         "rows": [[n, values[n], stream.source(f)] for n, f in NAMES.items()],

@@ -3,7 +3,6 @@
 import json
 import math
 from array import array
-from itertools import pairwise
 
 import pytest
 
@@ -12,7 +11,6 @@ from constraintlab.panel.lanes import (
     FADES,
     ROWS,
     SECONDS,
-    Trail,
     admitted,
     pack,
     pick,
@@ -181,28 +179,6 @@ def test_a_row_s_state_is_said_in_words():
     assert state(queued(1), NOW) == "queued for 1.0 s"
     assert state(ended(1, 97.5, "length"), NOW) == "length 2.5 s ago"
     assert state(ended(1, 97.5, ""), NOW) == "ended 2.5 s ago"
-
-
-def trail(*points):
-    made = Trail()
-    for t, running in points:
-        made.add(Lanes(t, (), 2, running, 8))
-    return [(t, n) for t, n, _ in made.points()]
-
-
-def test_the_trail_keeps_ten_points_a_second_and_the_newest():
-    kept = trail(*((i / 100, i) for i in range(101)))
-    assert kept[-1] == (1.0, 100) and len(kept) <= 12
-    gaps = [b - a for (a, _), (b, _) in pairwise(kept[:-1])]
-    assert all(gap >= 0.1 - 1e-9 for gap in gaps)
-
-
-def test_the_trail_keeps_the_step_that_enters_the_window():
-    assert trail((0.0, 1), (1.0, 2), (21.5, 3)) == [(1.0, 2), (21.5, 3)]
-
-
-def test_a_clock_that_restarts_empties_the_trail():
-    assert trail((5.0, 1), (6.0, 2), (0.0, 3)) == [(0.0, 3)]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from constraintlab.panel import KVMap, Lanes, Panel
+from constraintlab.panel import KVMap, Lanes, Panel, Stream
 from constraintlab.panel.scene import GAP, Scene
 from tests.unit.panel.wire import Wire
 
@@ -97,11 +97,13 @@ def test_what_did_not_change_is_not_sent_again(stage):
     assert fillings(messages) == [[1]]
 
 
-def test_maps_and_lanes_do_not_wait_for_each_other(stage):
+def test_the_views_do_not_wait_for_each_other(stage):
     scene, _, messages, timers = stage
     scene.set_maps(one(1))
     scene.set_lanes(at(0.0))
-    assert [list(content) for content, _ in messages] == [["maps"], ["lanes"]] and timers == []
+    scene.set_stream(Stream(0.0, client_itl=0.01))
+    sent = [list(content) for content, _ in messages]
+    assert sent == [["maps"], ["lanes"], ["stream"]] and timers == []
 
 
 def test_a_flush_sends_what_waits_and_stops_the_timer(stage):
@@ -120,10 +122,14 @@ def test_none_takes_a_view_away(stage):
     scene.set_maps(one(1))
     scene.set_lanes(at(1.0, waiting=3))
     clock.now = 1
+    scene.set_stream(Stream(1.0, client_itl=0.01))
+    clock.now = 2
     scene.set_maps(None)
     scene.set_lanes(None)
-    assert messages[2:] == [({"maps": {}}, []), ({"lanes": {}}, [])]
-    assert scene.state() == {"maps": [{}, []], "lanes": [{}, []]} and scene.trail.points() == []
+    scene.set_stream(None)
+    assert messages[3:] == [({"maps": {}}, []), ({"lanes": {}}, []), ({"stream": {}}, [])]
+    assert scene.state() == {"maps": [{}, []], "lanes": [{}, []], "stream": [{}, []]}
+    assert scene.trail.points() == scene.flow.points() == []
 
 
 def test_a_page_that_reloads_gets_the_newest_sent_or_not(stage):
@@ -189,6 +195,7 @@ def test_many_threads_may_set_at_once(panel):
             for i in range(100):
                 panel.set_maps(one(which, i % 5))
                 panel.set_lanes(at(float(i)))
+                panel.set_stream(Stream(float(i), client_itl=0.01))
         except Exception as error:
             errors.append(error)
 

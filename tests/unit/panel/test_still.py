@@ -1,11 +1,23 @@
 """The canvases in the still picture, which is what a page without a kernel shows."""
 
 import base64
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from constraintlab.panel import SHARED, KVMap, Lane, Lanes, Panel, still_lanes, still_maps
+from constraintlab.panel import (
+    SHARED,
+    KVMap,
+    Lane,
+    Lanes,
+    Panel,
+    Stream,
+    still_lanes,
+    still_maps,
+    still_streaming,
+)
 from constraintlab.panel.drawing import Drawing
 from constraintlab.panel.palette import inks
 from constraintlab.panel.png import encoded, packed
@@ -22,6 +34,18 @@ LANES = Lanes(
     waiting=1,
     running=1,
     slots=4,
+)
+STREAM = Stream(
+    10.0,
+    server_itl=0.01,
+    client_itl=0.04,
+    bytes_per_token=300.0,
+    writes_per_token=1.0,
+    queue_bytes=2048.0,
+    slow=1,
+    readers=8,
+    link_rate=9e5,
+    link_capacity=1e6,
 )
 TRAIL = [(6.0, 0, 1), (7.0, 2, 1), (10.0, 1, 1)]
 
@@ -44,19 +68,24 @@ def test_a_panel_of_which_nothing_new_is_set_has_the_picture_that_it_had():
     never, taken = Panel(lab="03"), Panel(lab="03")
     taken.set_maps(POOLS)
     taken.set_lanes(LANES)
+    taken.set_stream(STREAM)
     taken.set_maps(None)
     taken.set_lanes(None)
+    taken.set_stream(None)
     assert never.png() == taken.png()
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_maps_and_lanes_are_in_the_picture(dark):
+def test_maps_lanes_and_streams_are_in_the_picture(dark):
     panel = Panel(lab="04")
     plain = panel.png(dark)
     panel.set_maps(POOLS)
     mapped = panel.png(dark)
     panel.set_lanes(LANES)
-    assert len({plain, mapped, panel.png(dark)}) == 3
+    laned = panel.png(dark)
+    panel.set_stream(STREAM)
+    assert len({plain, mapped, laned, panel.png(dark)}) == 4
+    panel.set_stream(None)
     panel.set_maps([KVMap("one", 16, POOLS[0].owners, [16, 4, 16, 0, 0, 0]), POOLS[1]])
     assert panel.png(dark) != mapped
 
@@ -129,3 +158,70 @@ def test_pixels_become_a_png_that_stays_the_same_when_packed():
 def test_a_grid_s_size_is_that_of_its_picture():
     g = Grid(10, 3, 2, 1, 1)
     assert pixels(POOLS[0], g, inks("light")).shape == (g.height, g.width, 3) == (20, 30, 3)
+
+
+def stream(points, theme="light", **changes):
+    made, height = still_streaming.draw(replace(STREAM, **changes), points, 500, theme)
+    return made.chart(500, height, {})
+
+
+# t, server, client, share of the link, its rate, bytes and writes a token, queue, slow readers
+FLOW = [
+    (6.0, 0.01, 0.01, 0.5, 5e5, 300.0, 1.0, 0.0, 0.0),
+    (8.0, 0.01, 0.04, 0.9, 9e5, 300.0, 1.0, 2048.0, 1.0),
+    (10.0, 0.01, 0.04, 0.9, 9e5, 300.0, 1.0, 2048.0, 1.0),
+]
+
+
+def test_what_the_client_waits_beyond_the_server_is_shaded_between_their_lines():
+    # 5 s are 500 px; the axis ends at 40 ms, 96 px above its foot at 104
+    shade = inks("light")["line"]
+    first = next(b for b in boxes(stream(FLOW)) if b["fill"] == shade)
+    assert (first["x"], first["y"], first["y2"]) == pytest.approx((300, 8, 8 + 0.75 * 96))
+    assert first["x2"] == pytest.approx(500.5)
+
+
+def test_a_strip_is_filled_in_its_resource_s_colour_as_high_as_its_figure():
+    looks, chart = inks("light", "page")["looks"], stream(FLOW)
+    top, high = 8 + 96 + 16, 26
+
+    def filled(r):
+        return [b for b in boxes(chart) if b["fill"] == looks[r]["faint"]]
+
+    link = [b for b in filled("network") if b["y2"] == top + high]
+    assert [(b["x"], b["y"]) for b in link] == [
+        pytest.approx((100, top + 0.5 * high)), pytest.approx((300, top + 0.1 * high))
+    ]  # fmt: skip
+    (slow,) = [b for b in filled("client") if b["x"] == 300]
+    assert slow["y2"] - slow["y"] == pytest.approx(high / 4), "four slow readers fill it"
+    assert {looks[r]["faint"] for r in ("network", "host", "client")} <= {
+        b["fill"] for b in boxes(chart)
+    }
+
+
+def test_values_and_names_are_written_beside_the_lines():
+    words = text(stream(FLOW))
+    for told in ("client 40 ms", "server 10 ms", "900 kB/s of 1.00 MB/s", "300 B", "1 of 8",
+                 "2.05 kB", "send queue", "✚", "▲", "★", "40 ms", "20 ms", "waits on the way",
+                 "what the link can carry"):  # fmt: skip
+        assert told in words, told
+    assert "what the link can carry" not in text(stream(FLOW, link_capacity=None))
+
+
+def test_the_lines_labels_never_cover_each_other():
+    for client in (0.0, 0.0098, 0.01, 0.0102, 0.04):
+        points = [(9.0, 0.01, client, *[0.0] * 6), (10.0, 0.01, client, *[0.0] * 6)]
+        chart = stream(points, client_itl=client)
+        at = [v["y"] for layer in chart["layer"] for v in layer["data"]["values"]
+              if v.get("text", "").startswith(("client ", "server "))]  # fmt: skip
+        assert abs(at[0] - at[1]) >= 14 and all(0 <= y <= 8 + 96 + 14 for y in at)
+
+
+def test_what_is_not_known_is_not_drawn():
+    nothing = [(t, *[math.nan] * 8) for t in (8.0, 9.0, 10.0)]
+    unknown = replace(STREAM, **dict.fromkeys(
+        ("client_itl", "queue_bytes", "slow", "link_rate", "bytes_per_token"), None))  # fmt: skip
+    made, height = still_streaming.draw(unknown, nothing, 500, "dark")
+    chart = made.chart(500, height, {})
+    assert [b for b in boxes(chart) if b["y"] < height - 30] == []
+    assert text(chart).count("n/a") == 4 and "client n/a" in text(chart)

@@ -63,7 +63,7 @@ class Streams extends CanvasCard {
       c.lineTo(run[0][0], base);
       c.fill();
     }
-    if (limit) steps(c, held(points, limit, x, y), ink.quiet, [2, 2], 1);
+    if (limit) steps(c, [[[x(-Infinity), Math.round(y(limit)) + 0.5], [x(0), Math.round(y(limit)) + 0.5]]], ink.quiet, [2, 2], 1);
     steps(c, runs, edge, dash, 1.5);
     ruleAt(c, x, base, edge);
     words(c, name, x(-Infinity) - 8, middle, ink.text, "right", room.names - 16);
@@ -75,7 +75,9 @@ class Streams extends CanvasCard {
   keys() {
     const between = (c, ink) => { c.fillStyle = ink.line; c.fillRect(0, 2, SWATCH, 10); };
     const limit = (c, ink) => steps(c, [[[0, 7], [SWATCH, 7]]], ink.quiet, [2, 2], 1);
-    return [[between, "waits on the way"], [limit, "what the link can carry"]];
+    const keys = [[between, "waits on the way"]];
+    if (this.head.strips.some((s) => s.limit)) keys.push([limit, "what the link can carry"]);
+    return keys;
   }
 }
 
