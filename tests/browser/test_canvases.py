@@ -1,4 +1,4 @@
-"""KV maps and request lanes in a browser: pixel for pixel, while a cell is busy, and after it."""
+"""KV maps, lanes and streams in a browser: pixel for pixel, while a cell is busy, and after it."""
 
 import base64
 import importlib.util
@@ -14,7 +14,7 @@ from constraintlab.panel.raster import grid, pixels, rgb
 SERVING, AWAITING, MAPS, PLAIN = (
     f"fixtures/{name}.ipynb" for name in ("serving", "awaiting", "maps", "panel")
 )
-CANVASES = ("maps", "lanes")
+CANVASES = ("maps", "lanes", "stream")
 PIXELS = """(canvas) => {
     const { width, height } = canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
@@ -53,10 +53,10 @@ def wait_drawn(notebook, n=1):
 
 @pytest.fixture
 def running(open_notebook):
-    """The two engines under way, maps and lanes on the page."""
+    """The two engines under way, maps, lanes and streams on the page."""
 
     def start(path=SERVING, **options):
-        notebook = open_notebook(path, **{"height": 1700, **options})
+        notebook = open_notebook(path, **{"height": 2050, **options})
         notebook.run_all()
         notebook.wait_frames(5)
         wait_drawn(notebook)
@@ -65,7 +65,7 @@ def running(open_notebook):
     return start
 
 
-def test_both_are_drawn_nine_times_a_second_while_a_cell_is_busy_and_can_be_heard(running, shot):
+def test_all_are_drawn_nine_times_a_second_while_a_cell_is_busy_and_can_be_heard(running, shot):
     notebook = running()
     pictures = {n: picture(chart(notebook, n).locator("canvas").first) for n in CANVASES}
     before, start = [drawn(notebook, n) for n in CANVASES], time.monotonic()
@@ -76,19 +76,22 @@ def test_both_are_drawn_nine_times_a_second_while_a_cell_is_busy_and_can_be_hear
     rates = [(drawn(notebook, n) - b) / took for n, b in zip(CANVASES, before, strict=True)]
     assert min(rates) >= 9 and (notebook.frames() - frames) / took >= 9, rates
     shot(notebook, "serving-light-1280", notebook.panel)
+    shot(notebook, "stream-light-1280", notebook.panel.locator(".cl-stream"))
     for name in CANVASES:
         now = picture(chart(notebook, name).locator("canvas").first)
         assert now.shape != pictures[name].shape or (now != pictures[name]).any(), name
     heard = {n: chart(notebook, n).get_attribute("aria-label") for n in CANVASES}
     assert "of the room they reserve is empty; paged: " in heard["maps"]
     assert "wasted" in heard["maps"] and "waiting: " in heard["lanes"]
+    assert heard["stream"].startswith("The client ") and "bytes a token 300 B" in heard["stream"]
     chart(notebook, "maps").focus()
-    notebook.page.keyboard.press("Tab")
-    focused = "document.activeElement.closest('.cl-lanes') !== null"
-    assert notebook.page.evaluate(focused), "the keyboard goes from the maps to the lanes"
+    for name in ("lanes", "stream"):
+        notebook.page.keyboard.press("Tab")
+        focused = f"document.activeElement.closest('.cl-{name}') !== null"
+        assert notebook.page.evaluate(focused), f"the keyboard goes on to the {name}"
 
 
-def test_a_reload_shows_both_again_in_mid_run_and_after_it(running):
+def test_a_reload_shows_all_again_in_mid_run_and_after_it(running):
     notebook = running(AWAITING)
     notebook.page.wait_for_timeout(1000)
     notebook.save()
@@ -107,10 +110,11 @@ def test_a_reload_shows_both_again_in_mid_run_and_after_it(running):
     assert all(told.values())
 
 
-def test_a_dark_narrow_page_fits_both_and_numbers_has_them_as_tables(running, shot):
+def test_a_dark_narrow_page_fits_all_and_numbers_has_them_as_tables(running, shot):
     notebook = running(theme="dark", width=820)
     notebook.page.wait_for_timeout(3000)
     shot(notebook, "serving-dark-820", notebook.panel)
+    shot(notebook, "stream-dark-820", notebook.panel.locator(".cl-stream"))
     box = notebook.panel.bounding_box()
     for canvas in notebook.panel.locator("canvas:visible").all():
         inner = canvas.bounding_box()
@@ -119,12 +123,16 @@ def test_a_dark_narrow_page_fits_both_and_numbers_has_them_as_tables(running, sh
     colours = {tuple(map(int, c)) for c in made.reshape(-1, 4)[:, :3]}
     assert rgb(ground) in colours and rgb(THEMES["light"]["card"]) not in colours
     assert colours & {rgb(tone) for tone in inks("dark")["tones"]}
+    way = {tuple(map(int, c)) for c in picture(chart(notebook, "stream").locator("canvas").first)
+           .reshape(-1, 4)[:, :3]}  # fmt: skip
+    assert {rgb(look["faint"]) for look in inks("dark")["looks"].values()} <= way
     notebook.panel.locator(".panel-table").click()
     text = notebook.panel.locator(".cl-numbers").inner_text()
+    assert "bytes a token" in text and "slow readers" in text and "modelled" in text
     assert "KV pool" in text and "wasted" in text and "request 3" in text and " for " in text
 
 
-def test_reduced_motion_and_pause_hold_for_both(running):
+def test_reduced_motion_and_pause_hold_for_all(running):
     notebook = running(motion="reduce")
     before, start = [drawn(notebook, n) for n in CANVASES], time.monotonic()
     notebook.page.wait_for_timeout(3000)
@@ -173,5 +181,5 @@ def test_a_panel_without_them_has_no_room_for_them(open_notebook):
     notebook = open_notebook(PLAIN)
     notebook.run_all()
     notebook.wait_frames(3)
-    assert [notebook.panel.locator(f".cl-{n}").count() for n in CANVASES] == [0, 0]
+    assert [notebook.panel.locator(f".cl-{n}").count() for n in CANVASES] == [0, 0, 0]
     assert notebook.panel.locator(".cl-roofline").is_visible()

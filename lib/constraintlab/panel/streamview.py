@@ -86,7 +86,7 @@ def _link(s: Stream) -> tuple[str, ...]:
         return (f"{rate}, no limit", rate)
     whole = si(s.link_capacity, "B/s")
     (number, unit), of = rate.split(" ", 1), whole.split(" ", 1)[1]
-    return (f"{number if unit == of else rate} of {whole}", f"{percent(s.full)} of it", rate)
+    return (f"{number if unit == of else rate} of {whole}", f"{percent(s.full)} full", rate)
 
 
 def _writes(value: float | None) -> str:

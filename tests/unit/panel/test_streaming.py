@@ -104,7 +104,7 @@ def test_a_wait_has_two_digits_or_so(seconds, told):
 def test_the_link_is_drawn_as_a_share_of_its_capacity_or_by_its_rate_without_one():
     link = strips(STARVED, ())[0]
     assert (link.column, link.top, link.limit) == ("full", 1.0, 1.0)
-    assert link.values == ("970 kB/s of 1.00 MB/s", "97% of it", "970 kB/s")
+    assert link.values == ("970 kB/s of 1.00 MB/s", "97% full", "970 kB/s")
     for capacity, told in ((None, "970 kB/s"), (math.inf, "970 kB/s, no limit")):
         free = replace(STARVED, link_capacity=capacity)
         link = strips(free, [(5.0, *figures(free))])[0]

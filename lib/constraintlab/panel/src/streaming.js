@@ -13,7 +13,7 @@ class Streams extends CanvasCard {
     const strips = pad + lines + under, each = LANE.strip + LANE.gap;
     const height = strips + each * head.strips.length + LANE.axis;
     const c = surface(this.canvas, width, height);
-    const names = Math.min(116, Math.max(104, 0.14 * width)), after = Math.min(132, Math.max(92, 0.15 * width));
+    const names = Math.min(116, Math.max(104, 0.14 * width)), after = Math.min(140, Math.max(104, 0.17 * width));
     const inner = width - names - after;
     const x = (t) => names + inner * (1 + Math.min(Math.max(t, -seconds), 0) / seconds);
     const y = (v) => pad + lines * (1 - v / head.top);
@@ -67,7 +67,7 @@ class Streams extends CanvasCard {
     steps(c, runs, edge, dash, 1.5);
     ruleAt(c, x, base, edge);
     words(c, name, x(-Infinity) - 8, middle, ink.text, "right", room.names - 16);
-    words(c, mark, x(-Infinity) - room.names + 6, middle, edge, "left", 14);
+    words(c, mark, 1, middle, edge, "left", 14);
     const fits = values.find((v) => 1.15 * c.measureText(v).width <= room.after);
     words(c, fits ?? values[values.length - 1], x(0) + 8, middle, ink.text, "left", room.after, true);
   }
