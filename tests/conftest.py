@@ -3,7 +3,10 @@
 import os
 import re
 import shutil
+import sys
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -41,8 +44,15 @@ class Skips:
             terminalreporter.line("Make them run, or allow the reason in tests/conftest.py.")
 
 
+COMPILED = Path(sys.prefix) / "constraintlab-tests" / "numba"
+"""Compiled CPU kernels, kept from run to run: named by their sources, and half of a run's time."""
+
+
 def pytest_configure(config) -> None:
     home = tempfile.mkdtemp(prefix="constraintlab-tests-")
+    COMPILED.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # where there are no links each run compiles
+        os.symlink(COMPILED, Path(home) / "numba", target_is_directory=True)
     patch = pytest.MonkeyPatch()
     patch.setenv("CONSTRAINTLAB_HOME", home)
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
