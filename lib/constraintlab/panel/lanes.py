@@ -13,7 +13,7 @@ from constraintlab.panel.maps import Packed
 from constraintlab.panel.palette import kind
 from constraintlab.panel.parts import PHASES, Lane, Lanes
 
-WINDOWS = (5.0, 8.0, 12.0, SECONDS)
+WINDOWS = (1.0, 2.0, 5.0, 8.0, 12.0, SECONDS)
 """Seconds drawn: the shortest of these that holds what there is."""
 
 ROWS = 20
