@@ -10,6 +10,7 @@ help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
 	@echo "              (NO_BROWSER=1 prints the URL, PORT=8890 chooses the port)"
 	@echo "make test     set up what is missing and run lint, unit tests, notebooks, browser tests"
+	@echo "make browser  every lab in a real browser (make test opens the first, and the panel)"
 	@echo "make peers    hold our engine against transformers and a real model (in CI, part of test)"
 	@echo "make execute  run the notebooks and store the outputs they should show"
 	@echo "make shots    take the README's pictures in a browser"
@@ -32,7 +33,8 @@ lab: setup
 
 test: test-setup
 	@bash .ci/chromium.sh
-	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),peers)
+	@$(MAKE) --no-print-directory lint unit labs
+	@$(MAKE) --no-print-directory browser $(if $(CI),peers,SHORT=1)
 
 lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -41,7 +43,7 @@ unit:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs
 
 labs:
-	CONSTRAINTLAB_PRESET=ci CONSTRAINTLAB_HOME=$$(mktemp -d) $(BIN)/python -m pytest -q \
+	CONSTRAINTLAB_PRESET=ci $(BIN)/python -m pytest -q -p tests.conftest \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider labs
 
 peers:
@@ -49,7 +51,7 @@ peers:
 	$(BIN)/python -m pytest -q tests/peers
 
 browser:
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q tests/browser $(if $(SHORT),-m 'not long')
 
 shots:
 	$(BIN)/python .ci/shots.py

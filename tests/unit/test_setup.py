@@ -227,7 +227,8 @@ def lowest(text):
 
 @pytest.mark.parametrize("wanted", RUNTIME, ids=str)
 def test_conda_users_get_every_runtime_dependency(wanted):
-    name = {"torch": "pytorch"}.get(wanted.name, wanted.name)
+    others = {"torch": "pytorch", "prometheus-client": "prometheus_client"}
+    name = others.get(wanted.name, wanted.name)
     assert name in CONDA, f"environment.yml lacks {name}"
     least = lowest(CONDA[name])
     assert least is not None and wanted.specifier.contains(least), (

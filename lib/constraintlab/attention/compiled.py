@@ -26,6 +26,9 @@ from constraintlab.limits.home import home
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
+SHARED = 1 << 17
+"""Values from which on several threads share a call: waking them takes some 20 µs."""
+
 _forked = False
 _one_at_a_time = threading.Lock()
 
@@ -45,6 +48,13 @@ class Compiled:
 
     alone: Callable
     team: Callable
+
+    def sized(self, values: int, *arguments) -> None:
+        """A call that goes through so many values: few are one thread's work."""
+        if values < SHARED:
+            self.alone(1, *arguments)
+        else:
+            self(*arguments)
 
     def __call__(self, *arguments) -> None:
         wanted, threads = torch.get_num_threads(), workers()

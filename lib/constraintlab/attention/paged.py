@@ -88,6 +88,11 @@ def attend_paged(
     return call(q, k_pool, v_pool, block_table, seq_lens, scale=scale, window=window)
 
 
+def unchecked(q: torch.Tensor, backend: str = AUTO):
+    """`attend_paged` for inputs like q without its checks: for all layers of a step but one."""
+    return _chosen(DECODE, q.device.type, q.dtype, q.shape[2], backend)
+
+
 def prefill_paged(
     q: torch.Tensor,
     k_pool: torch.Tensor,

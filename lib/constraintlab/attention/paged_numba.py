@@ -50,7 +50,10 @@ def attend_paged(
     if not k_pool.numel() or not out.numel():
         return out.to(q.dtype)
     scaled = q.detach().float().mul(scale * math.log2(math.e)).contiguous()
-    kernel(q.shape[-1])(
+    lens = seq_lens.to(torch.int32).contiguous().numpy()
+    keys = int(lens.sum()) if not window else int(np.minimum(lens, window).sum())
+    kernel(q.shape[-1]).sized(
+        2 * keys * k_pool.shape[2] * k_pool.shape[3],
         scaled.numpy(),
         flat(k_pool),
         flat(v_pool),
@@ -59,7 +62,7 @@ def attend_paged(
         k_pool.shape[1],
         k_pool.shape[2],
         block_table.to(torch.int32).contiguous().numpy(),
-        seq_lens.to(torch.int32).contiguous().numpy(),
+        lens,
         window or 0,
         out.numpy(),
     )

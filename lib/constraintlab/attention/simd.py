@@ -36,6 +36,16 @@ def float_of_bits(context, bits):
 
 
 @intrinsic
+def bits_of_float(context, value):
+    """The bits of this float32, as a uint32."""
+
+    def build(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.uint32(types.float32), build
+
+
+@intrinsic
 def pointer(context, array, index):
     """Where `array[index]` lies, for an array of one dimension; the index is not checked."""
 
@@ -152,3 +162,26 @@ def _row(pool, offset, dim, scratch):
             return scratch
 
     return read
+
+
+def put(pool, index, value):
+    """`pool[index] = value`, a float32, rounded to the nearest where the pool has 16 bits."""
+    raise NotImplementedError("for compiled code only")
+
+
+@overload(put, jit_options={"forceinline": True})
+def _put(pool, index, value):
+    if pool.dtype == types.float32:
+
+        def store(pool, index, value):
+            pool[index] = value
+
+    else:  # bfloat16; a tie goes to the even one
+
+        def store(pool, index, value):
+            bits = bits_of_float(value)
+            odd = (bits >> np.uint32(16)) & np.uint32(1)
+            near = (bits + np.uint32(0x7FFF) + odd) >> np.uint32(16)
+            pool[index] = np.uint16(near if value == value else np.uint32(0x7FC0))
+
+    return store

@@ -173,6 +173,13 @@ class Notebook:
                 f"{self.outputs()}, the page {self.page.evaluate(PAGE)}"
             ) from error
 
+    def theme(self, name: str) -> None:
+        """`light` or `dark`, on the page as it is."""
+        theme = {"theme": f"JupyterLab {name.title()}"}
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', theme)", theme
+        )
+
     def outputs(self) -> list[list]:
         """[type, text] of each output of each cell, as the page holds them."""
         cells = self.page.evaluate(OUTPUTS)

@@ -6,7 +6,7 @@ from collections import deque
 
 from constraintlab.panel.charts.timeline import SECONDS
 
-WINDOWS = (5.0, 8.0, 12.0, SECONDS)
+WINDOWS = (1.0, 2.0, 5.0, 8.0, 12.0, SECONDS)
 """Seconds drawn: the shortest of these that holds what there is."""
 
 STEP = 0.1

@@ -71,16 +71,6 @@ def test_a_pool_s_figures(pool):
     assert len(pool.k) == 3 and pool.v[0].shape == (6, 4, 2, 32)
 
 
-def test_writes_reach_their_slots_and_no_other(pool):
-    for layer in (*pool.k, *pool.v):
-        layer.zero_()
-    new = torch.randn(2, 2, 2, 32)
-    pool.write(1, torch.tensor([9, 22]), *new)
-    assert torch.equal(pool.k[1][2, 1], new[0, 0]) and torch.equal(pool.v[1][5, 2], new[1, 1])
-    assert pool.k[1].count_nonzero() == pool.v[1].count_nonzero() == 2 * 64
-    assert not any(t.any() for i in (0, 2) for t in (pool.k[i], pool.v[i]))
-
-
 def test_copies_reach_every_layer_and_read_before_they_write(pool):
     for layer in (*pool.k, *pool.v):
         layer.copy_(torch.arange(6.0)[:, None, None, None].expand_as(layer))
@@ -93,8 +83,11 @@ def test_copies_reach_every_layer_and_read_before_they_write(pool):
 
 
 def test_slots_outside_the_pool_are_refused(pool):
-    with pytest.raises(IndexError):
-        pool.write(0, torch.tensor([24]), *torch.zeros(2, 1, 2, 32))
+    pool.check(torch.tensor([0, 23]))
+    pool.check(torch.tensor([], dtype=torch.int64))
+    for slot in (24, -1):
+        with pytest.raises(IndexError, match="of a pool of 24"):
+            pool.check(torch.tensor([3, slot]))
 
 
 def test_an_empty_pool_is_refused():

@@ -27,7 +27,6 @@ class KVPool:
         dtype = getattr(torch, config.dtype)
         self._both = [torch.empty(shape, dtype=dtype, device=device) for _ in "kv"]
         self.k, self.v = (tuple(whole.unbind()) for whole in self._both)
-        self._slots = [tuple(whole.flatten(1, 2).unbind()) for whole in self._both]
 
     @property
     def tokens(self) -> int:
@@ -38,10 +37,15 @@ class KVPool:
     def bytes(self) -> int:
         return self.tokens * self.bytes_per_token
 
-    def write(self, layer: int, slots: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
-        """Put keys and values [N, kv_heads, head_dim] of `layer` into `slots` int64 [N]."""
-        for pool, new in zip(self._slots, (k, v), strict=True):
-            pool[layer].index_copy_(0, slots, new)
+    def check(self, slots: torch.Tensor) -> None:
+        """Raises IndexError for a slot int64 [N] that the pool has not.
+
+        On a CPU: a compiled kernel would write anywhere. A GPU's own kernels look.
+        """
+        if slots.device.type == "cpu" and len(slots):
+            least, most = slots.aminmax()
+            if not 0 <= least <= most < self.tokens:
+                raise IndexError(f"slots {least} to {most} of a pool of {self.tokens}")
 
     def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy block `a` to block `b` in every layer, for each (a, b): copy-on-write's second half.
