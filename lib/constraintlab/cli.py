@@ -81,6 +81,42 @@ def convert(
 
 
 @app.command()
+def load(
+    url: str = typer.Argument(help="The server's address: http://127.0.0.1:8000."),
+    profile: str = typer.Option(
+        "chat", help="Lengths: chat, code, reasoning, stress, collatz, 512x64 or trace:mooncake."
+    ),
+    rate: float | None = typer.Option(
+        None, help="Requests per second; 1, or a trace's own, unless given."
+    ),
+    duration: float | None = typer.Option(None, help="Seconds of the schedule; 30 unless given."),
+    limit: int | None = typer.Option(None, help="Requests at most."),
+    arrivals: str = typer.Option(
+        "poisson", help="poisson, gamma:CV, uniform or trace:azure-conv|azure-code|mooncake."
+    ),
+    slo: str = typer.Option("", help="What goodput asks for: ttft=500ms,tpot=50ms,itl=,e2e=."),
+    model: str | None = typer.Option(None, help="The only one served, unless given."),
+    chat: bool = typer.Option(False, "--chat", help="Ask /v1/chat/completions."),
+    key: str | None = typer.Option(None, help="API key; else OPENAI_API_KEY."),
+    scale: float = typer.Option(1.0, help="Divide all lengths by this, for small models."),
+    cap: int | None = typer.Option(None, help="Tokens of prompt and answer together."),
+    seed: int = typer.Option(0, help="Equal seeds ask the same at the same times."),
+    processes: int = typer.Option(1, help="Of the client: one reads about 20,000 events/s."),
+    timeout: float = typer.Option(600.0, help="Seconds for one request."),
+    cancel_after: int | None = typer.Option(None, help="Hang up after so many tokens."),
+    retries: int = typer.Option(0, help="How often a 429 is tried again."),
+    slow: int = typer.Option(0, help="So many streams are read slowly."),
+    slow_rate: float = typer.Option(0.0, help="Bytes/s of a slow reader; 0 stops it."),
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+) -> None:
+    """Put an open-loop load on an OpenAI-compatible server, and report what its clients saw."""
+    given = {name: value for name, value in locals().items() if name != "json"}
+    from constraintlab.load import command
+
+    raise typer.Exit(command.main(command.Options(**given), json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as of

@@ -8,6 +8,12 @@ from contextlib import suppress
 from itertools import islice
 
 
+def check(count: int, rate: float) -> None:
+    """ValueError for negative numbers."""
+    if count < 0 or not rate >= 0:
+        raise ValueError(f"{count} slow readers at {rate} bytes/s: give 0 or more of each")
+
+
 class SlowReaders:
     """The `count` oldest open streams read `rate` bytes/s each; 0 stops them.
 
@@ -21,8 +27,7 @@ class SlowReaders:
 
     def set(self, count: int, rate: float = 0.0) -> None:
         """From now on, also those that wait. ValueError for negative numbers."""
-        if count < 0 or not rate >= 0:
-            raise ValueError(f"{count} slow readers at {rate} bytes/s: give 0 or more of each")
+        check(count, rate)
         self.count, self.rate = count, rate
         self._changed.set()
         self._changed = asyncio.Event()

@@ -20,7 +20,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def table(report: Report) -> Group:
-    """Latencies in ms with 95% intervals, then what passed, then what the words mean."""
+    """Latencies in ms with their 95% intervals below, then what passed, then what the words mean."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("ms", "n", "mean", *(f"p{p:g}" for p in PERCENTILES), "max"):
         found.add_column(name, justify="left" if name == "ms" else "right")
@@ -39,7 +39,7 @@ def _cells(d: Distribution | None) -> list[str]:
     found = [f"{d.n:,}", _ms(d.mean)]
     for x in d.percentiles:
         low, high = (_ms(v) if v is not None else "?" for v in (x.low, x.high))
-        found.append("too few" if x.value is None else f"{_ms(x.value)} [{low}–{high}]")
+        found.append("too few" if x.value is None else f"{_ms(x.value)}\n{low}–{high}")
     return [*found, _ms(d.high)]
 
 
