@@ -20,7 +20,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def table(report: Report) -> Group:
-    """Latencies in ms with their 95% intervals below, then what passed, then what the words mean."""
+    """Latencies in ms, their 95% intervals below; what passed; what the words mean."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("ms", "n", "mean", *(f"p{p:g}" for p in PERCENTILES), "max"):
         found.add_column(name, justify="left" if name == "ms" else "right")
