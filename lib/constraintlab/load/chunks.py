@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -40,7 +41,7 @@ class Chunk(msgspec.Struct):
 
     choices: list[Choice] = []
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
     @property
     def written(self) -> str:
@@ -65,13 +66,13 @@ def read(data: str) -> Chunk:
         raise ValueError(f"{error}: {data[:80]!r}") from None
 
 
-def complaint(body: bytes | str) -> str:
-    """The message of an error body or of an `error` field, in one line of at most 300 letters."""
+def complaint(body: object) -> str:
+    """The message of an error's body or of an `error` field, in one line of at most 300 letters."""
+    found = body
     if isinstance(body, bytes):
-        body = body.decode("utf-8", "replace")
-    found: object = body
-    with suppress(msgspec.MsgspecError):
-        found = msgspec.json.decode(body)
+        found = body.decode("utf-8", "replace")
+        with suppress(msgspec.MsgspecError):
+            found = msgspec.json.decode(body)
     for key in ("error", "message", "detail"):
         if isinstance(found, dict) and found.get(key):
             found = found[key]

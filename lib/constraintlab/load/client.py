@@ -7,6 +7,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 import aiohttp
@@ -22,6 +23,9 @@ from constraintlab.load.target import Target
 RECEIVE = 32_768
 """Bytes of each connection's receive buffer, in the kernel and again here: left to itself it
 grows to megabytes, and a reader that stops would be noticed by nobody for minutes."""
+
+SEGMENT = 1460
+"""Bytes of a TCP segment, as on a real network."""
 
 BEAT = 0.02
 """Seconds between two looks at how late the event loop runs."""
@@ -127,11 +131,9 @@ class Client:
             if wait <= 0:
                 return due
             self._changed.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(wait, 3600)):
                     await self._changed.wait()
-            except TimeoutError:
-                pass
         return None
 
     def _send(self, ask: Ask, due: float, session: aiohttp.ClientSession) -> None:
@@ -171,4 +173,9 @@ def _socket(address: tuple) -> socket.socket:
     made = socket.socket(family, kind, protocol)
     # Before it connects: afterwards the window that was promised can't be taken back.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE)
+    if hasattr(socket, "TCP_MAXSEG"):
+        # A loopback's segments have 64 KiB, and a server takes megabytes into its own buffer for
+        # a reader that asks for them.
+        with suppress(OSError):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
     return made

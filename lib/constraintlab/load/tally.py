@@ -37,7 +37,7 @@ class Tally:
         except ValueError as error:
             return "error", f"malformed event: {error}"
         if chunk.error is not None:
-            return "error", f"error event: {chunks.complaint(bytes(chunk.error))}"
+            return "error", f"error event: {chunks.complaint(chunk.error)}"
         self._usage = chunk.usage or self._usage
         self.finish = chunk.finish or self.finish
         text = chunk.written
