@@ -15,6 +15,7 @@ ARCH = typer.Option(
 )
 GGUF = typer.Argument(help="A GGUF of a Llama, Qwen2, Qwen3 or Gemma 3.")
 OUT = typer.Option(None, "--out", help="Folder to write; the file's name, here, unless given.")
+SLOW = typer.Option([], help="Number of a connection that is slow; may be given more than once.")
 app.add_typer(bench, name="bench")
 
 
@@ -114,6 +115,30 @@ def load(
     from constraintlab.load import command
 
     raise typer.Exit(command.main(command.Options(**given), json))
+
+
+@app.command()
+def link(
+    to: str = typer.Argument(help="The server: http://127.0.0.1:8000, host:port or a port."),
+    rate: str | None = typer.Option(None, help="Bytes/s to all clients together: 50k, 1.5M."),
+    up_rate: str | None = typer.Option(None, help="Bytes/s to the server."),
+    each: bool = typer.Option(False, "--each", help="The rates are each connection's own."),
+    delay: float = typer.Option(0.0, help="Seconds that bytes fly, each way."),
+    jitter: float = typer.Option(0.0, help="Up to so many seconds more; order is kept."),
+    slow: list[int] = SLOW,
+    slow_rate: float = typer.Option(0.0, help="Bytes/s of a slow connection; 0 stops it."),
+    cut: int | None = typer.Option(None, help="Cut each connection after so many bytes."),
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(0, help="Port to listen on; a free one unless given."),
+) -> None:
+    """Put a slow, far or faulty link between a server and its clients, without root."""
+    from constraintlab.serving import link_command
+
+    status = link_command.main(
+        to, port, host, rate, up_rate, shared=not each, delay=delay, jitter=jitter,
+        slow=tuple(slow), slow_rate=slow_rate, cut=cut,
+    )  # fmt: skip
+    raise typer.Exit(status)
 
 
 @app.command()

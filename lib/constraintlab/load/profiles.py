@@ -37,8 +37,8 @@ class Lengths:
     def __post_init__(self) -> None:
         if not self.parts or any(w <= 0 or s < 0 for w, _, s in self.parts):
             raise ValueError("lengths need parts (weight above 0, mean, deviation 0 or more)")
-        if not any(math.log(self.low) - 8 * s <= m <= math.log(self.high) + 8 * s
-                   for _, m, s in self.parts):  # fmt: skip
+        low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+        if not any(low - 8 * s < m < high + 8 * s for _, m, s in self.parts):
             raise ValueError(f"none of its parts reaches {self.low} to {self.high} tokens")
 
     @classmethod

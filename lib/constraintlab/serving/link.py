@@ -138,7 +138,7 @@ class Link:
 
 
 def _address(to: str | int) -> tuple[str, int]:
-    text = f"127.0.0.1:{to}" if isinstance(to, int) else to
+    text = f"127.0.0.1:{to}" if isinstance(to, int) or to.isdecimal() else to
     try:
         parts = urlsplit(text if "://" in text else f"tcp://{text}")
         port = parts.port or {"http": 80}.get(parts.scheme)

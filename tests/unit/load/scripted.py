@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from threading import Event, Thread
 
 from aiohttp import web
 
@@ -70,3 +71,26 @@ async def serving(handler, models=("tiny",), check=None):
         yield f"http://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def elsewhere(handler):
+    """The scripted server on a thread of its own."""
+    url, stop, ready = [], [], Event()
+
+    async def main():
+        async with serving(handler) as at:
+            stop.append((asyncio.get_running_loop(), asyncio.Event()))
+            url.append(at)
+            ready.set()
+            await stop[0][1].wait()
+
+    thread = Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield url[0]
+    finally:
+        loop, event = stop[0]
+        loop.call_soon_threadsafe(event.set)
+        thread.join(10)

@@ -6,9 +6,12 @@ import threading
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from constraintlab.cli import app
 from constraintlab.serving.link import Link, LinkDied
-from constraintlab.serving.link_settings import Settings
+from constraintlab.serving.link_command import amount, line
+from constraintlab.serving.link_settings import Connection, LinkStats, Settings
 
 PATTERN = bytes(range(251)) * 8000
 
@@ -275,3 +278,21 @@ def test_a_link_whose_process_is_gone_says_so_and_a_closed_one_too(source):
     link.close()
     with pytest.raises(ValueError, match="closed: start another"):
         link.set(rate=1)
+
+
+def test_from_the_command_line_a_wrong_value_is_one_line(source):
+    for words, said in (
+        (["nowhere"], "give the server's port, host:port"),
+        ([str(source.port), "--rate", "fast"], "'fast': give bytes/s like 800, 50k"),
+        ([str(source.port), "--cut", "0"], "cut=0: give 1 byte"),
+        ([str(source.port), "--port", str(source.port)], "can't listen on"),
+    ):
+        done = CliRunner().invoke(app, ["link", *words])
+        assert done.exit_code == 2 and done.stderr.startswith("link: ") and said in done.stderr
+
+
+def test_a_link_in_a_line():
+    one = Connection(1, 0, 0, 0, 0, True)
+    stats = LinkStats(1.0, 0, 0, 12_345.0, 50e3, 3, 2, 800, 0, 0.1, (one,))
+    assert line(stats) == "12.3 kB/s of 50.0 kB/s, 1 connections, 800 B wait, 1 slow, 2 cut"
+    assert [amount(t) for t in ("800", "50k", "1.5M", None)] == [800, 50e3, 1.5e6, None]
