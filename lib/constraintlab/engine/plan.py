@@ -53,10 +53,10 @@ class StepPlan:
 
     preempted: running requests that lose their KV, newest first, so that putting each in front
     of `waiting` in turn keeps the order of arrival. paused: running requests that keep their
-    KV and compute nothing: they are held, or the budget is spent. No chunks: all who run are held,
-    and what they hold leaves room for nobody else. horizon: for how many steps the plan stays as it is if nothing
-    arrives, is cancelled or stops before its max_tokens. It is more than 1 only if all running
-    requests decode and none is admitted, paused or preempted.
+    KV and compute nothing: they are held, or the budget is spent. No chunks: all who run are
+    held, and what they hold leaves room for nobody else. horizon: for how many steps the plan
+    stays as it is if nothing arrives, is cancelled, held or stops before its max_tokens. It is
+    more than 1 only if all running requests decode and none is admitted, paused or preempted.
     """
 
     chunks: Sequence[Chunk]

@@ -73,10 +73,10 @@ class Report:
     totals: counters since the start: `steps`, `tokens` (output), `prefill` (prompt tokens computed,
     or computed again), `prefills` (steps with some), `decodes`, `lost` (tokens preempted with
     their KV), `sequences` (summed over steps), `preempted`, `finished`; the seconds of `schedule`,
-    `forward`, `draw` and `emit` (stopping, and text from tokens), and the core-seconds of `tell`
-    (to whoever asked) and `cpu` (the whole process); over time, in seconds times each: `kv_seconds` (reserved token
-    slots), `used_seconds` (filled ones), `resident_seconds` (requests that run),
-    `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
+    `forward`, `draw` and `emit` (stops, and text from tokens); core-seconds: `tell` (what was
+    emitted, to whoever asked) and `cpu` (all that the process spent); over time, in seconds times
+    each: `kv_seconds` (reserved token slots), `used_seconds` (filled ones), `resident_seconds`
+    (requests that run), `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
     `counted_sequences`; with a prefix cache, `asked` tokens of attached requests, and `hit`, those
     of them that were cached. work: kernel → its work over those steps. kv: (capacity, reserved,
     used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
