@@ -14,8 +14,8 @@ from constraintlab.engine.report import Report
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.wire import Facts, Splitter, Tick
 
-READ = 1 << 18
-"""Bytes read at once, more than a pipe holds."""
+READ = 1 << 16
+"""Bytes read at once: what a pipe holds. Much more, and each read would map fresh memory."""
 
 WITHIN = 600.0
 """Seconds in which restarts are counted."""

@@ -57,12 +57,13 @@ class Counts:
 
     def __init__(self) -> None:
         self.events = self.tokens = self.bytes = self.writes = 0
-        self.prompt_tokens = self.preempted = 0
+        self.prompt_tokens = self.generated = self.preempted = 0
         self.framing = self.writing = 0.0
         """Core-seconds."""
-        self.ended: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-        self.success: Counter[str] = Counter()
+        # A counter that is there from the start can be told from one that nobody has.
+        self.ended = Counter(dict.fromkeys(("finished", "client", "slow", "shutdown", "engine"), 0))
+        self.rejected = Counter({"queue": 0, "invalid": 0})
+        self.success = Counter(dict.fromkeys((*REASONS.values(), "error"), 0))
         self.ttft, self.itl = Histogram(TTFT), Histogram((*FINE, *ITL))
         self.e2e, self.queued, self.prefill, self.decode, self.inference = (
             Histogram(REQUEST) for _ in range(5)

@@ -23,6 +23,9 @@ from constraintlab.serving.sink import Sink
 from constraintlab.serving.stream import Stream
 from constraintlab.serving.totals import Totals
 
+NOTHING = 0, 0, (0, 0, 0)
+"""An engine before its first word."""
+
 LOOK = 0.25
 """Seconds between two looks at slow readers."""
 
@@ -43,7 +46,7 @@ class Front:
         self.sinks: dict[int, Sink] = {}
         self.streams: dict[Stream, None] = {}
         self.slow: dict[Stream, None] = {}
-        self.tick: Tick | None = None
+        self._now = NOTHING
         self.name, self.created = options.name or setup.model, int(time.time())
         self.draining = False
         self._number, self._before = 0, 0.0
@@ -127,7 +130,7 @@ class Front:
         began = time.thread_time()
         if tick is not None:
             self._ticked(tick)
-        sinks, before, due, usual = self.sinks, self._before, [], 0
+        sinks, before, due, usual, odd = self.sinks, self._before, [], 0, 0
         for number, token, text, finished in lines:
             sink = sinks.get(number)
             if sink is None:
@@ -137,6 +140,7 @@ class Front:
                 if sink.seen == before:
                     usual += 1
                 else:
+                    odd += 1
                     self.counts.unusual(sink, now)
                 sink.seen = now
             body = sink.put(text, finished)
@@ -144,6 +148,7 @@ class Front:
                 due.append((sink, body))
             if finished:
                 self._forget(sink, finished)
+        self.counts.generated += usual + odd
         if usual:
             self.counts.itl.add(now - before, usual)
         self._before = now
@@ -164,11 +169,16 @@ class Front:
     def on_report(self, report: Report) -> None:
         """See `Hearer`."""
         self.totals.take(report)
+        self._now = report.running, report.waiting, report.kv
+
+    def engine_now(self) -> tuple[int, int, tuple[int, int, int]]:
+        """Requests that run and that wait, and (capacity, reserved, used) tokens of the pool."""
+        return self._now
 
     def on_died(self, why: str) -> None:
         """See `Hearer`."""
         self.totals.restart()
-        self.tick = None
+        self._now = NOTHING
         self.end_all("engine", why)
 
     def end_all(self, reason: str, why: str) -> None:
@@ -205,7 +215,7 @@ class Front:
         self.counts.writing += time.thread_time() - since
 
     def _ticked(self, tick: Tick) -> None:
-        self.tick = tick
+        self._now = tick.running, tick.waiting, tick.kv
         self.counts.step_tokens.add(tick.tokens)
         self.counts.preempted += tick.preempted
         for number in tick.admitted:

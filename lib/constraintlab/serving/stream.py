@@ -69,6 +69,16 @@ class Stream(Sink):
         self.connection, self.reason = connection, ""
         self._rest: asyncio.Task | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Tokens that are not on their way yet."""
+        return self.outbox.waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of text that wait here, and of events that wait for the socket."""
+        return self.outbox.size + (self.connection.buffered if self.connection else 0)
+
     def put(self, text: str, finished: str | None) -> bytes | None:
         """See `Sink`."""
         if finished:
