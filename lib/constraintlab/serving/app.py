@@ -17,6 +17,7 @@ from constraintlab.serving.answers import SEND, Chat, Completions
 from constraintlab.serving.errors import ApiError, error_body, kind, no_model
 from constraintlab.serving.front import Front
 from constraintlab.serving.metrics import CONTENT_TYPE, exposition
+from constraintlab.serving.openapi import description
 
 JSON = "application/json"
 
@@ -32,6 +33,7 @@ def app(front: Front) -> Callable:
         Route("/v1/models/{name:path}", web.model),
         Route("/health", web.health),
         Route("/metrics", web.metrics),
+        Route("/openapi.json", web.openapi),
     ]
     handlers = {
         ApiError: api_error,
@@ -116,6 +118,10 @@ class Web:
     async def metrics(self, _: HttpRequest) -> Response:
         """Prometheus' text."""
         return Response(exposition(self._front), 200, None, CONTENT_TYPE)
+
+    async def openapi(self, _: HttpRequest) -> Response:
+        """What can be asked, for programs."""
+        return _json(description())
 
     def _card(self) -> dict:
         front = self._front

@@ -19,7 +19,7 @@ class Sink:
 
     def __init__(self, prompt: int) -> None:
         self.number, self.prompt, self.tokens = 0, prompt, 0
-        self.arrived = self.seen = 0.0
+        self.arrived, self.seen = 0.0, -1.0
         self.admitted: float | None = None
         self.first: float | None = None
         self.finished: str | None = None
