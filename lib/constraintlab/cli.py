@@ -16,6 +16,7 @@ ARCH = typer.Option(
 GGUF = typer.Argument(help="A GGUF of a Llama, Qwen2, Qwen3 or Gemma 3.")
 OUT = typer.Option(None, "--out", help="Folder to write; the file's name, here, unless given.")
 SLOW = typer.Option([], help="Number of a connection that is slow; may be given more than once.")
+MODEL = "reasoner, a preset, a checkpoint's folder, an id on the hub, or stub (echoes the prompt)."
 app.add_typer(bench, name="bench")
 
 
@@ -139,6 +140,41 @@ def link(
         slow=tuple(slow), slow_rate=slow_rate, cut=cut,
     )  # fmt: skip
     raise typer.Exit(status)
+
+
+@app.command()
+def serve(
+    model: str = typer.Option("reasoner", help=MODEL),
+    kv: str = typer.Option("paged", help="paged, contiguous or prefix."),
+    policy: str = typer.Option("chunked", help="static, continuous or chunked."),
+    kv_blocks: int = typer.Option(1024, help="Blocks in the KV pool."),
+    block_size: int = typer.Option(16, help="Tokens in a block."),
+    slots: int = typer.Option(32, help="Requests that run at a time."),
+    step_tokens: int = typer.Option(512, help="Tokens that a step computes at most."),
+    max_length: int | None = typer.Option(None, help="Tokens of a request at most."),
+    dtype: str | None = typer.Option(None, help="bfloat16 or float32; the model's own if absent."),
+    threads: int | None = typer.Option(None, help="Of the engine; all cores if absent."),
+    stream_interval: int = typer.Option(1, help="Tokens to an event."),
+    queue: int = typer.Option(256, help="Requests that may be open beyond the slots."),
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(8000, help="Port; 0 takes a free one."),
+    name: str = typer.Option("", help="The model's name to clients."),
+    api_key: str = typer.Option("", envvar="CONSTRAINTLAB_API_KEY", help="Asked of clients."),
+    grace: float = typer.Option(20.0, help="Seconds that streams have to end after SIGTERM."),
+) -> None:
+    """Serve a model over HTTP, as OpenAI's API does."""
+    from constraintlab.serving import command
+
+    setup = {
+        "model": model, "kv": kv, "policy": policy, "blocks": kv_blocks, "block_size": block_size,
+        "slots": slots, "tokens": max(step_tokens, slots), "max_length": max_length,
+        "dtype": dtype, "threads": threads, "words": True,
+    }  # fmt: skip
+    options = {
+        "host": host, "port": port, "name": name, "key": api_key, "queue": queue, "grace": grace,
+        "stream_interval": stream_interval,
+    }  # fmt: skip
+    raise typer.Exit(command.main(setup, options))
 
 
 @app.command()
