@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -50,7 +51,7 @@ class Running:
     def ask(self, path, body=None, method=None, headers=None):
         """(status, headers, body) of a request; body: bytes, or what is to be JSON."""
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        if body is not None and not isinstance(body, bytes):
+        if isinstance(body, dict | list):
             body = json.dumps(body).encode()
         link.request(method or ("GET" if body is None else "POST"), path, body, headers or {})
         reply = link.getresponse()
@@ -96,8 +97,7 @@ class Running:
         """The value of a line of /metrics: its name with its labels, less the model's name."""
         for line in self.ask("/metrics")[2].decode().splitlines():
             label, _, value = line.rpartition(" ")
-            for gone in ('{model_name="stub"}', ',model_name="stub"'):
-                label = label.replace(gone, "")
+            label = re.sub(r',?model_name="[^"]*"', "", label).replace("{}", "")
             if label == name:
                 return float(value)
         raise KeyError(name)
