@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 from constraintlab.engine.kv.store import KVStats, KVStore
 from constraintlab.engine.plan import Budget, Policy, StepPlan
+from constraintlab.engine.refusal import refusal
 from constraintlab.engine.request import Phase, Request
 from constraintlab.engine.voice import Voice
 
@@ -72,7 +73,7 @@ class Seconds(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a step did. `decodes` and `prefill`: tokens computed for each; `waiting` after it;
-    `lost`: tokens whose KV the preempted had, and will need again."""
+    `lost`: tokens whose KV the preempted had, and will need again; `admitted`: who began to run."""
 
     start: float
     seconds: Seconds
@@ -84,6 +85,7 @@ class Step:
     lost: int
     kv: KVStats
     emitted: Sequence[Emitted]
+    admitted: Sequence[Request] = ()
 
     @property
     def tokens(self) -> int:
@@ -115,30 +117,37 @@ class Engine:
         self.running: list[Request] = []
         self.longest, self._voice, self._clock = longest, voice, clock
         self._voices: dict[Request, Voice] = {}
+        self._stuck = False
 
     @property
     def busy(self) -> bool:
         """Whether anything waits or runs."""
         return bool(self.waiting or self.running)
 
+    @property
+    def idle(self) -> bool:
+        """Whether a step would do nothing until a request is submitted, resumed or cancelled."""
+        return self._stuck or not self.busy
+
     def submit(self, request: Request) -> str:
         """Queue a request. Returns '', or why it can never run here; it is then finished."""
-        why = self.kv.refuse(request)
-        if request.most >= self.longest:
-            why = (
-                f"a prompt of {len(request.prompt)} tokens and max_tokens="
-                f"{request.sampling.max_tokens} are more than the {self.longest} that the model "
-                "takes: shorten the prompt or lower max_tokens"
-            )
-        if request.sampling.stop and self._voice is None:
-            why = "stop strings need a tokenizer, and this engine has none: use stop_tokens"
+        why = refusal(request, self.kv, self.longest, speaks=self._voice is not None)
         if why:
             request.finish("refused")
             return why
         if self._voice is not None:
             self._voices[request] = self._voice(request)
         self.waiting.append(request)
+        self._stuck = False
         return ""
+
+    def hold(self, request: Request) -> None:
+        """It computes nothing from the next step on, and keeps its slot and its KV."""
+        request.held = True
+
+    def resume(self, request: Request) -> None:
+        """End of `hold`."""
+        request.held = self._stuck = False
 
     def cancel(self, request: Request) -> None:
         """End a request now; its KV is free at once. One that has ended is left as it is."""
@@ -150,6 +159,7 @@ class Engine:
         else:
             return
         self._voices.pop(request, None)
+        self._stuck = False
         request.finish("cancelled")
 
     def plan(self) -> StepPlan:
@@ -166,10 +176,12 @@ class Engine:
         began = self._clock()
         plan = plan or self.plan()
         lost = sum(r.computed for r in plan.preempted)
-        pieces = self._schedule(plan)
+        admitted = plan.admitted
+        pieces = self._schedule(plan, admitted)
+        self._stuck = not pieces and not plan.preempted
         drawing = [p.request for p in pieces if p.draws]
         planned = self._clock()
-        logits = self.model.forward(pieces)
+        logits = self.model.forward(pieces) if pieces else None
         computed = self._clock()
         tokens = self.model.draw(logits, drawing) if drawing else ()
         drawn = self._clock()
@@ -192,17 +204,19 @@ class Engine:
             lost,
             stats,
             emitted,
+            admitted,
         )
 
-    def _schedule(self, plan: StepPlan) -> list[Piece]:
+    def _schedule(self, plan: StepPlan, admitted: Sequence[Request]) -> list[Piece]:
         """Do what the plan says, in the order that `plan` promises the store."""
         for request in plan.preempted:
             self.running.remove(request)
             self._release(request)
             request.preempt()
             self.waiting.appendleft(request)
-        for request in plan.admitted:
-            assert self.waiting.popleft() is request
+        for request in admitted:
+            assert next(r for r in self.waiting if not r.held) is request
+            self.waiting.remove(request)
             request.admit(self.kv.attach(request))
             self.running.append(request)
         single, long = [], []

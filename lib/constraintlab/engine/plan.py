@@ -53,9 +53,10 @@ class StepPlan:
 
     preempted: running requests that lose their KV, newest first, so that putting each in front
     of `waiting` in turn keeps the order of arrival. paused: running requests that keep their
-    KV and compute nothing. horizon: for how many steps the plan stays as it is if nothing
-    arrives, is cancelled or stops before its max_tokens. It is more than 1 only if all running
-    requests decode and none is admitted, paused or preempted.
+    KV and compute nothing: they are held, or the budget is spent. No chunks: all who run are
+    held, and what they hold leaves room for nobody else. horizon: for how many steps the plan
+    stays as it is if nothing arrives, is cancelled, held or stops before its max_tokens. It is
+    more than 1 only if all running requests decode and none is admitted, paused or preempted.
     """
 
     chunks: Sequence[Chunk]
@@ -86,8 +87,14 @@ class Policy(Protocol):
         self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
     ) -> StepPlan:
         """The next step. waiting: in order of arrival, the preempted among them in front.
-        running: in order of admission, each with a token to compute. No request in `waiting`
-        may be one that `kv` refuses."""
+        running: in order of admission, each with a token to compute. Who is held computes none,
+        and others overtake it in the queue. No request in `waiting` may be one that `kv`
+        refuses."""
+
+
+def wants(running: Sequence[Request]) -> list[int]:
+    """The tokens that each of the running requests has to compute, 0 for one that is held."""
+    return [0 if r.held else r.todo for r in running]
 
 
 def keep(
@@ -97,7 +104,9 @@ def keep(
 
     Oldest first; one that can't grow preempts the newest, itself if there is none newer. The
     oldest is never preempted, since a store refuses requests that don't fit it alone: so it
-    comes nearer to its end each time it gets tokens, and no workload goes round in circles.
+    comes nearer to its end each time it gets tokens, and no workload goes round in circles. One
+    that is paused (0 tokens) stays in its place: only older ones preempt it, and while those are
+    all paused, what it holds may leave no room for the rest.
     """
     chunks, preempted, paused = [], [], []
     kept = len(running)
@@ -115,7 +124,9 @@ def keep(
                 break
         else:
             chunks.append((request, n))
-    assert chunks or not running, "the oldest running request can't grow in an empty pool"
+    assert chunks or not running or not wants[0], (
+        "the oldest running request can't grow in an empty pool"
+    )
     return chunks, preempted, paused
 
 

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from typing import BinaryIO
 
 from constraintlab.engine.answer import Answer
+from constraintlab.engine.child import Child, EngineDied
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup
-
-LOG_LINES = 12
-"""Of the log, shown when the engine died."""
-
-PATIENCE = 5.0
-"""Seconds that `close` waits for the process before it is killed."""
-
-
-class EngineDied(RuntimeError):
-    """The engine's process ended by itself; the message has the end of its log."""
+from constraintlab.engine.wire import Facts, Tick, receive
 
 
 class EngineProcess:
@@ -40,22 +26,10 @@ class EngineProcess:
     def __init__(self, setup: Setup, on_report: Callable[[Report], object] | None = None) -> None:
         self.setup, self.latest = setup, None
         self._sink, self._answers, self._last = on_report, {}, 0
-        self._lock, self._pipe = threading.Lock(), threading.Lock()
-        self._ready = threading.Event()
+        self._lock, self._ready = threading.Lock(), threading.Event()
         self._failure, self._refusal, self._closing = "", None, False
-        self.log = tempfile.NamedTemporaryFile(  # noqa: SIM115
-            "w+", prefix="constraintlab-engine-", suffix=".log", delete=False
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "constraintlab.engine.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
-        self._tell(setup)
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._child = Child(setup)
+        threading.Thread(target=self._listen, daemon=True).start()
         self._ready.wait()
         if self._refusal or self.died:
             self.close()
@@ -64,7 +38,12 @@ class EngineProcess:
     @property
     def pid(self) -> int:
         """Of the engine's process."""
-        return self._process.pid
+        return self._child.pid
+
+    @property
+    def log(self):
+        """The file that has what the engine's process printed."""
+        return self._child.log
 
     @property
     def died(self) -> EngineDied | None:
@@ -82,7 +61,7 @@ class EngineProcess:
             self._last += 1
             answer = Answer(self._last, request.prompt, sampling, time.monotonic())
             self._answers[answer.number] = answer
-        self._tell(("submit", answer.number, request))
+        self._child.tell(("submit", answer.number, request))
         return answer
 
     def run(self, asked: Iterable[tuple[Sequence[int], Sampling]]) -> list[Answer]:
@@ -107,7 +86,7 @@ class EngineProcess:
         if self._answers:
             raise ValueError(f"{len(self._answers)} requests still run: wait for their answers")
         self._ready.clear()
-        self._tell(("change", setup))
+        self._child.tell(("change", setup))
         self._ready.wait()
         refusal, self._refusal = self._refusal, None
         if refusal or self.died:
@@ -117,29 +96,19 @@ class EngineProcess:
     def cancel(self, answer: Answer) -> None:
         """End a request now; one that has ended stays as it is."""
         if answer.finished is None and not self.died:
-            self._tell(("cancel", answer.number))
+            self._child.tell(("cancel", answer.number))
 
     def ask(self) -> None:
         """Have a report sent now."""
-        self._tell(("ask",))
+        self._child.tell(("ask",))
 
     def close(self) -> None:
         """Stop the process; may be called twice. Open answers end as cancelled."""
         if not self._closing:
             self._closing = True
-            self._tell(("stop",))
-            with suppress(OSError), self._pipe:
-                self._process.stdin.close()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._child.stop()
+        self._child.reap(keep_log=bool(self._failure))
         self._end_all("cancelled")
-        if not self.log.closed:
-            self.log.close()
-            if not self._failure:
-                os.unlink(self.log.name)
 
     def __enter__(self) -> EngineProcess:
         return self
@@ -147,26 +116,20 @@ class EngineProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _tell(self, message: object) -> None:
-        # Where it is gone, the listening thread says why.
-        with suppress(OSError, ValueError), self._pipe:
-            self._process.stdin.write(pickle.dumps(message, protocol=5))
-            self._process.stdin.flush()
-
-    def _listen(self, source: BinaryIO) -> None:
+    def _listen(self) -> None:
         try:
             while True:
-                kind, *rest = pickle.load(source)
+                kind, *rest = receive(self._child.out)
                 getattr(self, f"_on_{kind}")(*rest)
         except (EOFError, OSError, pickle.UnpicklingError):
             pass
-        code = self._process.wait()
+        self._child.wait()
         if not self._closing and not self._refusal:
-            self._failure = self._obituary(code)
+            self._failure = self._child.obituary(self._failure)
         self._end_all("cancelled")
         self._ready.set()
 
-    def _on_ready(self, _units: int) -> None:
+    def _on_ready(self, _facts: Facts) -> None:
         self._ready.set()
 
     def _on_failed(self, why: str | ValueError) -> None:
@@ -182,7 +145,7 @@ class EngineProcess:
     def _on_refused(self, number: int, why: str) -> None:
         self._answers.pop(number).end("refused", ValueError(why))
 
-    def _on_emitted(self, now: float, lines: list) -> None:
+    def _on_stepped(self, now: float, lines: list, _tick: Tick | None) -> None:
         for number, token, text, finished in lines:
             self._answers[number].take(now, token, text, finished)
             if finished:
@@ -192,19 +155,6 @@ class EngineProcess:
         self.latest = report
         if self._sink is not None:
             self._sink(report)
-
-    def _obituary(self, code: int) -> str:
-        first = self._failure or (
-            f"the engine's process was ended by signal {-code}"
-            + (" (often: out of memory)" if code == -9 else "")
-            if code < 0
-            else f"the engine's process ended with status {code}"
-        )
-        self.log.flush()
-        with open(self.log.name, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()[-LOG_LINES:]
-        tail = "\n  ".join(lines)
-        return f"{first}. The end of its log ({self.log.name}):\n  {tail}" if lines else first
 
     def _end_all(self, reason: str) -> None:
         with self._lock:

@@ -73,9 +73,10 @@ class Report:
     totals: counters since the start: `steps`, `tokens` (output), `prefill` (prompt tokens computed,
     or computed again), `prefills` (steps with some), `decodes`, `lost` (tokens preempted with
     their KV), `sequences` (summed over steps), `preempted`, `finished`; the seconds of `schedule`,
-    `forward`, `draw` and `emit`; over time, in seconds times each: `kv_seconds` (reserved token
-    slots), `used_seconds` (filled ones), `resident_seconds` (requests that run),
-    `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
+    `forward`, `draw` and `emit` (stops, and text from tokens); core-seconds: `tell` (what was
+    emitted, to whoever asked) and `cpu` (all that the process spent); over time, in seconds times
+    each: `kv_seconds` (reserved token slots), `used_seconds` (filled ones), `resident_seconds`
+    (requests that run), `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
     `counted_sequences`; with a prefix cache, `asked` tokens of attached requests, and `hit`, those
     of them that were cached. work: kernel → its work over those steps. kv: (capacity, reserved,
     used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
@@ -101,7 +102,7 @@ TOTALS = (
     "steps", "tokens", "prefill", "prefills", "decodes", "lost", "sequences", "preempted",
     "finished",
     "schedule", "forward", "draw", "emit", "kv_seconds", "used_seconds", "resident_seconds",
-    "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit",
+    "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit", "tell", "cpu",
 )  # fmt: skip
 
 
@@ -190,6 +191,7 @@ class Meter:
             life.tokens = len(request.output)
         for name in ("asked", "hit"):
             self.totals[name] = float(getattr(kv, name, 0))
+        self.totals["cpu"] = time.process_time()
         return Report(
             self._clock(),
             dict(self.totals),

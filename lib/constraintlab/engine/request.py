@@ -72,8 +72,9 @@ class Request:
 
     prompt: token ids, one or more. arrival: seconds on whatever clock the caller has. output:
     the tokens drawn so far. computed: how many of its tokens, from the first, have keys and
-    values in the store. The engine loop changes the state, through the methods below; policies
-    and stores only read it. Raises ValueError or TypeError that name the fix.
+    values in the store. held: it shall compute nothing for now, since whoever reads its answer
+    can't keep up; its keys and values stay. The engine loop changes the state, through the methods
+    below; policies and stores only read it. Raises ValueError or TypeError that name the fix.
     """
 
     id: str | int
@@ -84,6 +85,7 @@ class Request:
     computed: int = 0
     phase: Phase = Phase.WAITING
     finish_reason: str | None = None
+    held: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.prompt, str):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from constraintlab.engine import stub
 from constraintlab.engine.kv.contiguous import ContiguousKV
 from constraintlab.engine.kv.paged import PagedKV
 from constraintlab.engine.kv.prefix import PrefixKV
@@ -31,12 +33,13 @@ REASONER = "reasoner"
 class Setup:
     """What to run, and with how much room.
 
-    model: `reasoner`, a preset's name, a checkpoint's folder, or an id on the hub. dtype: its
-    own unless given. policy, kv: names in POLICIES and STORES; policy_options: e.g.
+    model: `reasoner`, a preset's name, a checkpoint's folder, an id on the hub, or a `stub`.
+    dtype: its own unless given. policy, kv: names in POLICIES and STORES; policy_options: e.g.
     `{"watermark": 0.05}`. reserve: what a contiguous store reserves. blocks, block_size: the KV
     pool. slots, tokens: a step's budget. max_length: tokens that a request may have, the model's
     own maximum unless given. attention: `decode` and `prefill` backends by name. threads: torch's,
-    all cores of this process unless given. Raises ValueError that names the fix.
+    all cores of this process unless given. words: a preset has made-up words for its tokens.
+    Raises ValueError that names the fix.
     """
 
     model: str = REASONER
@@ -52,6 +55,7 @@ class Setup:
     max_length: int | None = None
     attention: Mapping[str, str] = field(default_factory=dict)
     threads: int | None = None
+    words: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (("policy", self.policy, POLICIES), ("kv", self.kv, STORES)):
@@ -81,6 +85,26 @@ class Setup:
 def build(setup: Setup, loaded: tuple | None = None) -> Engine:
     """The engine. loaded: what `load` returned for its model, which takes seconds for a large one;
     loaded here unless given."""
+    config, weights, tokenizer = loaded or load(setup.model, setup.dtype, setup.words)
+    if weights is None:
+        most, runner = stub.LONGEST, stub.Stub(stub.pace(setup.model))
+    else:
+        most, runner = config.max_positions, _runner(setup, config, weights)
+
+    def voice(request: Request) -> Voice:
+        return Voice(request, tokenizer.stream())
+
+    return Engine(
+        runner,
+        setup.scheduler(),
+        setup.store(most),
+        setup.budget(),
+        longest=setup.max_length or most,
+        voice=voice if tokenizer else None,
+    )
+
+
+def _runner(setup: Setup, config, weights):
     import torch
 
     from constraintlab.engine.model.decoder import Decoder
@@ -89,38 +113,48 @@ def build(setup: Setup, loaded: tuple | None = None) -> Engine:
 
     if setup.threads:
         torch.set_num_threads(setup.threads)
-    config, weights, tokenizer = loaded or load(setup.model, setup.dtype)
     decoder = Decoder(config, weights, **setup.attention)
-    kv = setup.store(config.max_positions)
-    runner = Runner(decoder, KVPool(config, setup.blocks, setup.block_size))
-
-    def voice(request: Request) -> Voice:
-        return Voice(request, tokenizer.stream())
-
-    return Engine(runner, setup.scheduler(), kv, setup.budget(), voice=voice if tokenizer else None)
+    return Runner(decoder, KVPool(config, setup.blocks, setup.block_size))
 
 
-def load(model: str, dtype: str | None = None):
-    """(configuration, weights, tokenizer) of a model by name; a preset has no tokenizer."""
-    from pathlib import Path
-
+def load(model: str, dtype: str | None = None, words: bool = False):
+    """(configuration, weights, tokenizer) of a model by name; a preset has no tokenizer, unless
+    `words` is set, and a stub has no configuration and no weights."""
+    if stub.pace(model) is not None:
+        return None, None, speech(model, stub.VOCAB)
     from constraintlab.engine.model import checkpoint, presets
     from constraintlab.engine.reasoner import weights as reasoner
 
     if model in presets.PRESETS and not Path(model).is_dir():
         config, weights = presets.preset(model, dtype=dtype)
-        return config, weights, None
+        return config, weights, speech(model, config.vocab) if words else None
     if model == REASONER:
         config, weights = checkpoint.load(reasoner.folder(), dtype=dtype)
-        return config, weights, reasoner.Characters()
-    from constraintlab.engine.tokenizer import Tokenizer
-
+        return config, weights, speech(model, config.vocab)
     if "/" not in model and not Path(model).exists():
         raise ValueError(
             f"there is no model {model!r}: give `{REASONER}`, a preset "
             f"({', '.join(presets.PRESETS)}), a checkpoint's folder, or an id on the hub such as "
             "Qwen/Qwen3-0.6B"
         )
-    folder = checkpoint.folder_of(model)
-    config, weights = checkpoint.load(folder, dtype=dtype)
-    return config, weights, Tokenizer.load(folder)
+    config, weights = checkpoint.load(model, dtype=dtype)
+    return config, weights, speech(model, config.vocab)
+
+
+def vocabulary(loaded: tuple) -> int:
+    """How many token ids what `load` returned knows."""
+    return loaded[0].vocab if loaded[0] else stub.VOCAB
+
+
+def speech(model: str, vocab: int):
+    """The tokenizer of a model that exists; made-up words for a preset or a stub. No tensors."""
+    from constraintlab.engine.model.folder import folder_of
+    from constraintlab.engine.reasoner import weights as reasoner
+    from constraintlab.engine.tokenizer import Tokenizer
+    from constraintlab.engine.words import words
+
+    if model == REASONER:
+        return reasoner.Characters()
+    if "/" in model or Path(model).is_dir():
+        return Tokenizer.load(folder_of(model))
+    return words(vocab)

@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
-from constraintlab.engine.loop import Emitted, Engine
+from constraintlab.engine.loop import Emitted, Engine, Step
 from constraintlab.engine.report import Meter
 from constraintlab.engine.request import Request
-from constraintlab.engine.setup import Setup, build, load
+from constraintlab.engine.setup import Setup, build, load, vocabulary
+from constraintlab.engine.wire import Facts, Tick, pack, receive
 
 EVERY = 0.1
 """Seconds between two reports."""
@@ -33,10 +34,11 @@ def main() -> None:
     commands: queue.SimpleQueue = queue.SimpleQueue()
     status = 1
     try:
-        setup = pickle.load(source)
+        setup = receive(source)
         threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
-        loaded = load(setup.model, setup.dtype)
-        Worker(build(setup, loaded), commands, out, lambda new: build(new, loaded)).run()
+        loaded = load(setup.model, setup.dtype, setup.words)
+        engine, vocab = build(setup, loaded), vocabulary(loaded)
+        Worker(engine, commands, out, lambda new: build(new, loaded), vocab).run()
         status = 0
     except ValueError as error:
         _send(out, "failed", error)
@@ -53,7 +55,7 @@ def main() -> None:
 def _listen(source: BinaryIO, commands: queue.SimpleQueue) -> None:
     try:
         while True:
-            commands.put(pickle.load(source))
+            commands.put(receive(source))
     except (EOFError, OSError, pickle.UnpicklingError):
         # Whoever started this is gone: nobody reads answers, and nothing is worth finishing.
         os._exit(0)
@@ -61,7 +63,7 @@ def _listen(source: BinaryIO, commands: queue.SimpleQueue) -> None:
 
 def _send(out: BinaryIO, *message) -> None:
     try:
-        out.write(pickle.dumps(message, protocol=5))
+        out.write(pack(message))
         out.flush()
     except BrokenPipeError:
         os._exit(0)
@@ -76,35 +78,44 @@ class Worker:
         commands: queue.SimpleQueue,
         out: BinaryIO,
         rebuild: Callable[[Setup], Engine],
+        vocab: int = 0,
     ) -> None:
         self.engine, self.commands, self.out, self._rebuild = engine, commands, out, rebuild
+        self._vocab = vocab
         self.meter = Meter(engine)
         self._requests: dict[int, Request] = {}
         self._told = self._worked = 0.0
-        self._going = True
+        self._going, self._changed = True, False
 
     def run(self) -> None:
         """Until `stop`. While nothing runs it sleeps, and reports once more when it falls idle."""
-        _send(self.out, "ready", self.engine.kv.units)
+        _send(self.out, "ready", self._facts())
         while self._going:
             for command in self._commands():
                 getattr(self, f"_{command[0]}")(*command[1:])
-            if self.engine.busy:
+            if not self.engine.idle:
                 step = self.engine.step()
                 now = time.monotonic()
                 self.meter.stepped(step, now - self._worked)
                 self._worked = now
-                self._emit(step.emitted)
-                if now - self._told >= EVERY or not self.engine.busy:
-                    self._report()
+                self._tell(step, now)
+            if self._changed and (self.engine.idle or time.monotonic() - self._told >= EVERY):
+                self._report()
         _send(self.out, "stopped")
 
     def _commands(self) -> Iterator[tuple]:
-        if not self.engine.busy:
+        if self.engine.idle:
+            fresh = not self.engine.busy
             yield self.commands.get()
-            self._worked = time.monotonic()
+            # What is held while all others wait for it is held for all that time.
+            self._worked = time.monotonic() if fresh else self._worked
         while not self.commands.empty():
             yield self.commands.get()
+
+    def _facts(self) -> Facts:
+        kv = self.engine.kv
+        slots, longest = self.engine.budget.slots, self.engine.longest
+        return Facts(kv.units, kv.block_size, slots, longest, self._vocab)
 
     def _submit(self, number: int, request: Request) -> None:
         request.arrival = time.monotonic()
@@ -115,6 +126,17 @@ class Worker:
         self._requests[number] = request
         request.id = number
         self.meter.submitted(request)
+        self._changed = True
+
+    def _hold(self, number: int) -> None:
+        request = self._requests.get(number)
+        if request is not None:
+            self.engine.hold(request)
+
+    def _resume(self, number: int) -> None:
+        request = self._requests.get(number)
+        if request is not None:
+            self.engine.resume(request)
 
     def _cancel(self, number: int) -> None:
         request = self._requests.get(number)
@@ -122,13 +144,28 @@ class Worker:
             return
         self.engine.cancel(request)
         self.meter.ended(request)
-        self._emit([Emitted(request, None, "", "cancelled")])
+        self._changed = True
+        self._emit([Emitted(request, None, "", "cancelled")], time.monotonic(), None)
 
-    def _emit(self, emitted: list[Emitted]) -> None:
-        if not emitted:
-            return
+    def _tell(self, step: Step, now: float) -> None:
+        began = time.thread_time()
+        kv, running = step.kv, len(self.engine.running)
+        tick = Tick(
+            now - sum(step.seconds),
+            [r.id for r in step.admitted],
+            step.decodes + step.prefill,
+            step.preempted,
+            running,
+            step.waiting,
+            (kv.capacity, kv.reserved, kv.used),
+        )
+        self._emit(step.emitted, now, tick)
+        self._changed = True
+        self.meter.totals["tell"] += time.thread_time() - began
+
+    def _emit(self, emitted: Sequence[Emitted], now: float, tick: Tick | None) -> None:
         lines = [(e.request.id, e.token, e.text, e.finished) for e in emitted]
-        _send(self.out, "emitted", time.monotonic(), lines)
+        _send(self.out, "stepped", now, lines, tick)
         for e in emitted:
             if e.finished:
                 del self._requests[e.request.id]
@@ -140,13 +177,13 @@ class Worker:
             _send(self.out, "failed", error)
             return
         self.meter = Meter(self.engine)
-        _send(self.out, "ready", self.engine.kv.units)
+        _send(self.out, "ready", self._facts())
 
     def _ask(self) -> None:
         self._report()
 
     def _report(self) -> None:
-        self._told = time.monotonic()
+        self._told, self._changed = time.monotonic(), False
         _send(self.out, "report", self.meter.report())
 
     def _stop(self) -> None:

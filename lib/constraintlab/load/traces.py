@@ -8,12 +8,23 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 VARIABLE = "CONSTRAINTLAB_TRACES"
 CONVERSATION, CODE = "azure_llm_2023_conv.csv", "azure_llm_2023_code.csv"
+MOONCAKE = "mooncake_fast25_conversation.jsonl"
+BLOCK = 512
+"""Tokens of one of Mooncake's blocks."""
+
+ORIGINS = {
+    "azure": "github.com/Azure/AzurePublicDataset (CC-BY-4.0)",
+    "mooncake": "github.com/kvcache-ai/Mooncake (Apache-2.0)",
+    "servegen": "github.com/alibaba/ServeGen (Apache-2.0)",
+}
 
 
 class NoTraces(FileNotFoundError):
@@ -22,11 +33,16 @@ class NoTraces(FileNotFoundError):
 
 @dataclass(frozen=True)
 class Asked:
-    """A request of a trace: seconds since its first one, prompt tokens, answer tokens."""
+    """A request of a trace: seconds since its first one, prompt tokens, answer tokens.
+
+    blocks: numbers of the prompt's blocks of BLOCK tokens, the last one perhaps not full; prompts
+    that begin with equal numbers begin with equal text. Empty where the trace does not say.
+    """
 
     at: float
     prompt: int
     output: int
+    blocks: tuple[int, ...] = ()
 
 
 def path(name: str) -> Path:
@@ -35,9 +51,9 @@ def path(name: str) -> Path:
     found = Path(folder or ".") / name
     if not folder or not found.exists():
         where = f"{folder} has none" if folder else f"{VARIABLE} is not set"
+        origin = ORIGINS.get(name.split("_")[0], "where it was published")
         raise NoTraces(
-            f"no trace {name}: {where}. Get it from github.com/Azure/AzurePublicDataset "
-            f"(CC-BY-4.0) and set {VARIABLE} to its folder"
+            f"no trace {name}: {where}. Get it from {origin} and set {VARIABLE} to its folder"
         )
     return found
 
@@ -58,3 +74,29 @@ def azure(name: str = CONVERSATION) -> Sequence[Asked]:
             first = first or at
             found.append(Asked((at - first).total_seconds(), prompt, output))
     return found
+
+
+class _Line(msgspec.Struct):
+    timestamp: float
+    input_length: int
+    output_length: int
+    hash_ids: tuple[int, ...]
+
+
+def mooncake(name: str = MOONCAKE) -> Sequence[Asked]:
+    """A trace of Mooncake's, in order of arrival. ValueError names a bad line.
+
+    Its moments are whole multiples of about 3 s: replay them with that `spread`.
+    """
+    file, decoder = path(name), msgspec.json.Decoder(_Line)
+    found: list[Asked] = []
+    with file.open("rb") as lines:
+        for line in lines:
+            try:
+                x = decoder.decode(line)
+                if len(x.hash_ids) != -(-x.input_length // BLOCK):
+                    raise ValueError(f"{len(x.hash_ids)} blocks for {x.input_length} tokens")
+            except (ValueError, msgspec.MsgspecError) as error:
+                raise ValueError(f"{file}, request {len(found) + 1}: {error}") from None
+            found.append(Asked(x.timestamp / 1e3, x.input_length, x.output_length, x.hash_ids))
+    return [replace(a, at=a.at - found[0].at) for a in found]

@@ -45,3 +45,29 @@ def test_the_published_conversation_trace_has_its_published_size():
     assert len(found) == 19_366
     assert sum(a.prompt for a in found) / len(found) == pytest.approx(1155, abs=1)
     assert sum(a.output for a in found) / len(found) == pytest.approx(211, abs=1)
+
+
+@pytest.mark.skipif(not os.environ.get(traces.VARIABLE), reason="CONSTRAINTLAB_TRACES is not set")
+def test_the_published_mooncake_trace_has_its_published_size_and_sharing():
+    found = traces.mooncake()
+    assert len(found) == 12_031
+    assert sum(a.prompt for a in found) / len(found) == pytest.approx(12_035, abs=1)
+    seen, shared = set(), 0
+    for a in found:
+        new = next((i for i, b in enumerate(a.blocks) if b not in seen), len(a.blocks))
+        shared += new
+        seen.update(a.blocks)
+    assert shared / sum(len(a.blocks) for a in found) == pytest.approx(0.366, abs=0.001)
+
+
+@pytest.mark.skipif(not os.environ.get(traces.VARIABLE), reason="CONSTRAINTLAB_TRACES is not set")
+def test_the_shipped_profiles_are_what_the_fit_makes_of_the_traces():
+    import json
+
+    from constraintlab.load import fit, profiles
+
+    shipped = json.loads((profiles.folder() / "code.json").read_text("utf-8"))
+    made = fit.azure(traces.CODE, shipped["about"])
+    for part in ("prompt", "output"):
+        assert made[part]["error"] == pytest.approx(shipped[part]["error"], abs=1e-3)
+    assert made["arrivals"] == shipped["arrivals"] and made["source"] == shipped["source"]

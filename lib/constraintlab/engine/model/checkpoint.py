@@ -11,11 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from constraintlab.engine.model.config import ModelConfig
+from constraintlab.engine.model.folder import PICKLES, folder_of, no_pickle
 from constraintlab.engine.model.hf import config_of
 from constraintlab.engine.model.weights import Weights, check
-
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-WANTED = ("*.safetensors", "*.json", "*.jinja")
 
 
 def load(where: str | Path, *, dtype: str | None = None) -> tuple[ModelConfig, Weights]:
@@ -30,28 +28,6 @@ def load(where: str | Path, *, dtype: str | None = None) -> tuple[ModelConfig, W
         config = replace(config, dtype=dtype)
     tensors = _tensors(folder, config)
     return config, Weights.of(config, tensors)
-
-
-def folder_of(where: str | Path) -> Path:
-    """`where` if it is a folder, else the hub's files in the hub's own cache."""
-    path = Path(where)
-    if path.is_dir():
-        return path
-    if path.suffix in PICKLES:
-        raise ValueError(_no_pickle(path.name))
-    if path.suffix == ".gguf":
-        raise ValueError(f"{path.name} is a GGUF: `constraintlab convert {path}` makes a folder")
-    if path.exists():
-        raise ValueError(f"{path} is a file: give the checkpoint's folder")
-    if str(where).count("/") != 1 or str(where).startswith((".", "/", "~")):
-        raise ValueError(f"there is no folder {where}")
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise ValueError(
-            f"there is no folder {where}; for the hub: pip install 'constraintlab[hub-models]'"
-        ) from None
-    return Path(snapshot_download(str(where), allow_patterns=list(WANTED)))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -73,15 +49,8 @@ def _files(folder: Path) -> list[Path]:
         )
     pickles = [f.name for f in sorted(folder.iterdir()) if f.suffix in PICKLES]
     if pickles:
-        raise ValueError(_no_pickle(", ".join(pickles)))
+        raise ValueError(no_pickle(", ".join(pickles)))
     raise ValueError(f"{folder} has no safetensors file")
-
-
-def _no_pickle(names: str) -> str:
-    return (
-        f"{names}: pickle files run code when they are read, so they are refused: convert to "
-        "safetensors (transformers' save_pretrained does), or find a safetensors checkpoint"
-    )
 
 
 def _tensors(folder: Path, config: ModelConfig) -> Mapping[str, torch.Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, StepPlan, horizon, keep
+from constraintlab.engine.plan import Budget, StepPlan, horizon, keep, wants
 from constraintlab.engine.policies.watermark import check_watermark, left_free
 from constraintlab.engine.request import Request
 
@@ -33,17 +33,19 @@ class Chunked:
     ) -> StepPlan:
         """See `Policy`."""
         tally, head = kv.tally(), None
-        wants = [r.todo for r in running]
-        left = max(0, budget.tokens - wants.count(1))
-        for i, todo in enumerate(wants):
+        wanted = wants(running)
+        left = max(0, budget.tokens - wanted.count(1))
+        for i, todo in enumerate(wanted):
             if todo > 1:
-                wants[i] = min(todo, left)
-                left -= wants[i]
-        chunks, preempted, paused = keep(running, wants, tally)
+                wanted[i] = min(todo, left)
+                left -= wanted[i]
+        chunks, preempted, paused = keep(running, wanted, tally)
         if not preempted:
             for request in waiting:
-                if not left or len(chunks) >= budget.slots:
+                if not left or len(chunks) + len(paused) >= budget.slots:
                     break
+                if request.held:
+                    continue
                 head = request
                 todo = request.todo - kv.prefix(request)
                 spare = left_free(self.watermark, kv) if chunks else 0

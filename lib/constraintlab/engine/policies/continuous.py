@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, StepPlan, horizon, keep
+from constraintlab.engine.plan import Budget, StepPlan, horizon, keep, wants
 from constraintlab.engine.policies.watermark import check_watermark, left_free
 from constraintlab.engine.request import Request
 
@@ -32,16 +32,18 @@ class Continuous:
     ) -> StepPlan:
         """See `Policy`."""
         tally, head = kv.tally(), None
-        chunks, preempted, paused = keep(running, [r.todo for r in running], tally)
+        chunks, preempted, paused = keep(running, wants(running), tally)
         if not preempted:
             left = budget.tokens - len(chunks)
             for request in waiting:
-                if len(chunks) >= budget.slots:
+                if len(chunks) + len(paused) >= budget.slots:
                     break
+                if request.held:
+                    continue
                 head = request
                 n = request.todo - kv.prefix(request)
                 spare = left_free(self.watermark, kv) if chunks else 0
-                joined = len(chunks) > len(running)
+                joined = len(chunks) + len(paused) > len(running)
                 if (joined and n > left) or not tally.take(request, n, spare):
                     break
                 chunks.append((request, n))

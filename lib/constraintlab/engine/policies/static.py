@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, StepPlan, horizon, keep
+from constraintlab.engine.plan import Budget, StepPlan, horizon, keep, wants
 from constraintlab.engine.request import Request
 
 
@@ -23,12 +23,14 @@ class Static:
     ) -> StepPlan:
         """See `Policy`."""
         tally = kv.tally()
-        chunks, preempted, paused = keep(running, [r.todo for r in running], tally)
+        chunks, preempted, paused = keep(running, wants(running), tally)
         if not running:
             left = budget.tokens
             for request in waiting:
                 if len(chunks) >= budget.slots:
                     break
+                if request.held:
+                    continue
                 n = request.todo - kv.prefix(request)
                 if (chunks and n > left) or not tally.take(request, n):
                     break

@@ -1,0 +1,68 @@
+"""A report as a table for people."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from constraintlab.load.metrics import PERCENTILES, Distribution
+from constraintlab.load.report import DEFINITIONS, Report
+
+ROWS = (("ttft", "TTFT"), ("tpot", "TPOT"), ("itl", "ITL"), ("e2e", "E2E"), ("delay", "late"))
+
+
+def show(report: Report, console: Console) -> None:
+    """Prints it, the warnings first."""
+    for line in report.warnings:
+        console.print(Text(f"! {line}", style="bold"))
+    console.print(table(report))
+
+
+def table(report: Report) -> Group:
+    """Latencies in ms, their 95% intervals below; what passed; what the words mean."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("ms", "n", "mean", *(f"p{p:g}" for p in PERCENTILES), "max"):
+        found.add_column(name, justify="left" if name == "ms" else "right")
+    for key, name in ROWS:
+        found.add_row(name, *_cells(getattr(report, key)))
+    said = [Text(line) for line in _lines(report)]
+    words = [("TTFT", "ttft"), ("TPOT", "tpot"), ("ITL", "itl"), ("E2E", "e2e"),
+             ("late", "schedule_delay")]  # fmt: skip
+    means = [Text(f"{name}: {DEFINITIONS[key]}", style="dim") for name, key in words]
+    return Group(found, Text(), *said, Text(), *means)
+
+
+def _cells(d: Distribution | None) -> list[str]:
+    if d is None:
+        return ["0", *["–"] * (len(PERCENTILES) + 2)]
+    found = [f"{d.n:,}", _ms(d.mean)]
+    for x in d.percentiles:
+        low, high = (_ms(v) if v is not None else "?" for v in (x.low, x.high))
+        found.append("too few" if x.value is None else f"{_ms(x.value)}\n{low}–{high}")
+    return [*found, _ms(d.high)]
+
+
+def _ms(seconds: float) -> str:
+    ms = seconds * 1e3
+    return f"{ms:,.0f}" if ms >= 100 else f"{ms:.1f}" if ms >= 10 else f"{ms:.2f}"
+
+
+def _lines(report: Report) -> list[str]:
+    counts = ", ".join(f"{n} {s}" for s, n in report.statuses.items() if n)
+    found = [
+        f"{report.requests} requests in {report.wall:.1f} s: {counts or 'none'}",
+        f"{report.requests_per_s:.2f} requests/s done, {report.output_per_s:,.1f} output tokens/s",
+    ]
+    if report.good is not None and report.requests:
+        share, per_s = report.good / report.requests, report.good / (report.wall or 1.0)
+        found.append(f"goodput {per_s:.2f} requests/s: {share:.0%} of all within {report.slo}")
+    if report.bytes_per_token is not None:
+        found.append(
+            f"{report.bytes_per_token:,.0f} bytes on the wire a token, "
+            f"{report.tokens_per_event:.2f} tokens an event"
+        )
+    if report.checked:
+        found.append(f"answers: {report.right} of {report.checked} right")
+    found += [f"{n} × {status}: {why}" for status, why, n in report.errors]
+    return found
