@@ -50,6 +50,7 @@ class Front:
         self.name, self.created = options.name or setup.model, int(time.time())
         self.draining = False
         self._number, self._before = 0, 0.0
+        self._flushing, self._wrote = False, 0.0
         self._looking: asyncio.Task | None = None
 
     async def start(self) -> None:
@@ -155,10 +156,14 @@ class Front:
         framed = time.thread_time()
         for sink, body in due:
             sink.write(body)
+        self._wrote = time.thread_time()
         self.counts.framing += framed - began
-        if due:
-            # The loop hands what was written to the kernel before it runs this.
-            asyncio.get_running_loop().call_soon(self._written, framed)
+        self.counts.writing += self._wrote - framed
+        if due and not self._flushing:
+            # Once a turn of the loop, which hands what was written to the kernel before it runs
+            # this: a turn may bring several steps.
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flushed)
 
     def on_refused(self, number: int, why: str) -> None:
         """See `Hearer`."""
@@ -211,8 +216,9 @@ class Front:
         # A chunk of HTTP/1.1: its length in hexadecimal, and two line ends.
         counts.bytes += size + (size.bit_length() + 3) // 4 + 4
 
-    def _written(self, since: float) -> None:
-        self.counts.writing += time.thread_time() - since
+    def _flushed(self) -> None:
+        self._flushing = False
+        self.counts.writing += time.thread_time() - self._wrote
 
     def _ticked(self, tick: Tick) -> None:
         self._now = tick.running, tick.waiting, tick.kv
