@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -44,15 +45,17 @@ def slide(notebook, lab, shot):
     shot(notebook, "lab-03-tiles", box)
 
 
-NEXT = """() => new Promise((done) => {
+NEXT = """(key) => new Promise((done) => {
     const box = document.querySelector('.inflight-slider').closest('.jp-OutputArea-output');
     const read = () => box.querySelector('.widget-readout').innerText;
-    const before = read(), start = performance.now();
+    const note = () => box.querySelector('.inflight-note')?.innerText;
+    const before = read(), said = note(), start = performance.now();
     new MutationObserver(() => {
-        const told = box.querySelector('.inflight-note')?.innerText;
-        if (read() !== before && told === `${read()} in a step`) done(performance.now() - start);
+        // An answer that has just ended, and is not followed by the next yet, is missing.
+        const off = Math.abs(parseInt(note()) - Number(read()));
+        if (read() !== before && note() !== said && off <= 2) done(performance.now() - start);
     }).observe(box, {childList: true, subtree: true, characterData: true});
-    const press = {key: 'ArrowRight', bubbles: true};
+    const press = {key, bubbles: true};
     box.querySelector('.noUi-handle').dispatchEvent(new KeyboardEvent('keydown', press));
 })"""
 
@@ -65,8 +68,8 @@ def more_in_flight(notebook, lab, shot):
     notebook.page.evaluate(run + "void jupyterapp.commands.execute('notebook:run-cell')")
     box = notebook.page.locator(".jp-OutputArea-output", has=notebook.page.locator(f".{SLIDER}"))
     box.get_by_text("in a step").wait_for(timeout=20_000)
-    took = notebook.page.evaluate(NEXT)
-    assert notebook.busy and took < 250, f"{took:.0f} ms"
+    took = [notebook.page.evaluate(NEXT, f"Arrow{way}") for way in ("Right", "Left", "Right")]
+    assert notebook.busy and median(took) < 250, f"{took} ms"
     notebook.wait_idle(60)
     shot(notebook, "lab-04-in-flight", box)
 

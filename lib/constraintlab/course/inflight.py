@@ -20,8 +20,12 @@ SIZES = (1, 2, 4, 8, 16, 32)
 BY_ITSELF = (1, 4, 16)
 """What it goes through until somebody moves the slider."""
 
-TICK = 0.05
+TICK = 0.03
 """Seconds between two looks at the engine."""
+
+REDRAWN = 0.25
+"""Seconds between two drawings of the table, unless the number has changed: a page that gets more
+than it can draw on a busy machine falls behind, and the slider with it."""
 
 SETTLED = 0.2
 """Seconds after a change from which on the rate belongs to the new number."""
@@ -39,7 +43,7 @@ class InFlight:
         self.seen: dict[int, tuple[float, float]] = {}
         self._flying: list[Answer] = []
         self._box = self._shown = self._slider = None
-        self._note = "not started"
+        self._note, self._drawn = "not started", 0.0
 
     def want(self, n: int) -> None:
         """So many in flight from now on; the slider calls this."""
@@ -73,8 +77,9 @@ class InFlight:
         settled: Report | None = None
         last, since = 0, began
         while (passed := loop.time() - began) < seconds:
-            if not self.touched:
-                self._show(BY_ITSELF[int(passed / seconds * len(BY_ITSELF))])
+            turn = BY_ITSELF[int(passed / seconds * len(BY_ITSELF))]
+            if not self.touched and turn != self.n:
+                self._show(turn)
             if self.n != last:
                 last, since, settled = self.n, loop.time(), None
             self._fill()
@@ -95,12 +100,15 @@ class InFlight:
             self._flying.append(engine.submit(*next(self._next).asked))
 
     def _look(self, settled: Report | None, now: Report) -> None:
-        self._note = f"{now.running} in a step"
+        note = f"{now.running} in a step"
+        same, self._note = note == self._note, note
         if settled and now.now > settled.now:
             tokens, steps = (now.totals[k] - settled.totals[k] for k in ("tokens", "steps"))
             seconds = now.now - settled.now
             self.seen[self.n] = (tokens / seconds, 1e3 * seconds / max(1.0, steps))
-        self._show()
+        if not same or now.now - self._drawn >= REDRAWN:
+            self._drawn = now.now
+            self._show()
 
     def html(self) -> str:
         """Every number tried: tokens a second as a bar, milliseconds a step."""

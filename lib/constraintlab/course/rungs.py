@@ -9,6 +9,7 @@ from constraintlab.attention import naive
 from constraintlab.attention.rung import Shape
 from constraintlab.course import memory
 from constraintlab.course.measure import interleave
+from constraintlab.course.peaks import peaks
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import HostStage, Stack
@@ -49,7 +50,7 @@ def growth(shape: Shape, lengths: Sequence[int], wait: Callable[[], object]) -> 
     a core for longer than three of them last.
     """
     found = []
-    for s in lengths:
+    for s, peak in zip(lengths, peaks(shape, lengths), strict=True):
         at = shape.at(s)
         inputs = at.inputs()
 
@@ -60,7 +61,7 @@ def growth(shape: Shape, lengths: Sequence[int], wait: Callable[[], object]) -> 
         work = naive.work(at)
         found.append(
             Growth(
-                s, work.bytes, naive.peak_bytes(at), memory.peak(call, shape.device),
+                s, work.bytes, naive.peak_bytes(at), peak,
                 work.fresh, memory.faulted(call), min(rounds.seconds[""]),
             )
         )  # fmt: skip

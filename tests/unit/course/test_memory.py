@@ -9,6 +9,7 @@ import torch
 from constraintlab.attention import naive
 from constraintlab.attention.rung import Shape
 from constraintlab.course import memory
+from constraintlab.course.peaks import peaks
 
 MIB = 2**20
 
@@ -58,3 +59,15 @@ def test_a_library_s_pages_taken_back_meanwhile_do_not_hide_the_peak(monkeypatch
         time.sleep(0.05)
 
     assert memory.peak(call) == pytest.approx(30 * 2**20, rel=0.2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_process_of_its_own_sees_what_was_counted_at_every_length(dtype):
+    shape, lengths = Shape.square(64, heads=2, dtype=dtype), (768, 1536)
+    for s, seen in zip(lengths, peaks(shape, lengths), strict=True):
+        assert seen == pytest.approx(naive.peak_bytes(shape.at(s)), rel=0.12)
+
+
+def test_a_process_that_fails_leaves_its_last_words():
+    with pytest.raises(RuntimeError, match=r"measures memory failed: \w+Error"):
+        peaks(Shape.square(64, heads=2), [-1])
