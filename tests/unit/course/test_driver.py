@@ -1,6 +1,8 @@
 """Workloads on an engine in its own process: what a run tells, races, batch sizes, calibration."""
 
 import asyncio
+import os
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -82,8 +84,7 @@ def test_a_dead_engine_is_told_to_whoever_awaits_it(loop):
 
     async def go():
         await driver.use(PAGED)
-        driver.engine._process.kill()
-        driver.engine._process.wait()
+        os.kill(driver.engine.pid, signal.SIGKILL)
         await driver.run(ASKED)
 
     with pytest.raises(EngineDied, match="signal 9"):
