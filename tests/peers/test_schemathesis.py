@@ -24,15 +24,17 @@ def schema(server):
     return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
 
 
-def cases(schema, mode, n):
-    """Every operation's own strategy, run n times."""
+def cases(schema, mode, n, methods=frozenset({"get", "post"})):
+    """Every operation's own strategy, run n times; a GET without parameters can't be wrong."""
     import schemathesis
     from hypothesis import HealthCheck, Phase, given, settings
 
     generation = getattr(schemathesis.GenerationMode, mode)
     for result in schema.get_all_operations():
         operation = result.ok()
-        checked = []
+        if operation.method not in methods:
+            continue
+        checked: list[int] = []
 
         @given(case=operation.as_strategy(generation_mode=generation))
         @settings(
@@ -43,13 +45,13 @@ def cases(schema, mode, n):
             database=None,
             derandomize=True,
         )
-        def run(case, checked=checked):
+        def run(case, note):
             response = case.call()
-            checked.append(response.status_code)
+            note(response.status_code)
             yes = response.status_code < 500
             assert yes, f"{case.as_curl_command()}: {response.status_code} {response.text}"
 
-        run()
+        run(note=checked.append)
         yield operation, checked
 
 
@@ -67,9 +69,8 @@ def test_requests_by_the_description_are_never_a_5xx_and_some_are_answered(schem
 
 
 def test_requests_against_the_description_are_4xx(schema):
-    for operation, statuses in cases(schema, "NEGATIVE", 100):
-        if operation.method == "post":
-            assert statuses.count(400) > len(statuses) * 0.8, (operation.label, statuses)
+    for operation, statuses in cases(schema, "NEGATIVE", 100, methods={"post"}):
+        assert statuses.count(400) > len(statuses) * 0.8, (operation.label, statuses)
 
 
 def test_the_server_is_well_after_all_of_that(server):

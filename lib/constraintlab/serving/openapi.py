@@ -27,7 +27,9 @@ NUMBER = {"type": "integer"}
 def description() -> dict[str, Any]:
     """The whole document."""
     kinds = (CompletionRequest, ChatRequest)
-    _, components = msgspec.json.schema_components(kinds, "#/components/schemas/{name}")
+    _, components = msgspec.json.schema_components(
+        kinds, ref_template="#/components/schemas/{name}"
+    )
     components["Error"] = _object(
         error=_object(
             message=TEXT,
