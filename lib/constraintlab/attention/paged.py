@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -50,6 +50,8 @@ def _lacks_numba(shape: PagedShape) -> str:
 
 
 GATHER = "gather"
+RUNGS = ("naive", "workspace", "fused", "flash")
+"""Older rungs that prefill can be asked to use, so that an engine shows what each is worth."""
 DECODE = (
     Backend("triton", cuda_only, _later("paged_triton", "attend_paged"), own=True),
     Backend("numba", _lacks_numba, _later("paged_numba", "attend_paged"), own=True),
@@ -59,6 +61,10 @@ PREFILL = (
     Backend("triton", cuda_only, _later("paged_prefill_triton", "prefill_paged"), own=True),
     Backend("cpu", cpu_only, _later("paged_cpu", "prefill_paged"), own=True),
     Backend(GATHER, lambda shape: "", paged_gather.prefill_paged),
+    *(
+        Backend(rung, lambda shape: "", partial(_later("paged_rungs", "prefill_paged"), rung=rung))
+        for rung in RUNGS
+    ),
 )
 
 
@@ -110,7 +116,7 @@ def prefill_paged(
     q [total_q, Hq, D]: the new tokens of sequence b are rows cu_seqlens_q[b] to
     cu_seqlens_q[b + 1] (int32 [B + 1], FlashAttention's varlen convention). seq_lens counts all
     keys of a sequence, the new tokens' own among them, which are in the pools already. The rest
-    as in `attend_paged`; backend: `triton`, `cpu`, `gather`, or `own`.
+    as in `attend_paged`; backend: `triton`, `cpu`, `gather`, `own`, or one of `RUNGS`.
     """
     check_prefill(q, k_pool, v_pool, block_table, seq_lens, cu_seqlens_q, window)
     call = _chosen(PREFILL, q.device.type, q.dtype, q.shape[2], backend)

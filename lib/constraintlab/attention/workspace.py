@@ -13,27 +13,42 @@ from constraintlab.limits.work import Kernel, Work
 
 
 class Workspace:
-    """Two S×S buffers and the mask, kept from call to call while the shape stays the same."""
+    """Two S×S buffers and the mask, as large as the largest call so far, kept for the next ones."""
 
     def __init__(self) -> None:
-        self._kept: tuple | None = None
-        self._buffers: tuple[torch.Tensor, ...] = ()
+        self._flat: tuple[torch.Tensor, ...] = ()
+        self._mask: torch.Tensor | None = None
 
     def buffers(self, q: torch.Tensor, keys: int) -> tuple[torch.Tensor, ...]:
         """(scores, weights, mask) for queries `q` [B, Hq, Tq, D] and `keys` keys."""
-        wanted = (*q.shape[:3], keys, q.dtype, q.device)
-        if wanted != self._kept:
-            self._buffers = ()
-            scores = torch.empty(*q.shape[:3], keys, dtype=q.dtype, device=q.device)
-            mask = naive.causal_mask(q.shape[2], keys, q)
-            self._buffers = (scores, torch.empty_like(scores), mask)
-            self._kept = wanted
-        return self._buffers
+        size = (*q.shape[:3], keys)
+        n = math.prod(size)
+        if not self._flat or not _same(self._flat[0], q) or self._flat[0].numel() < n:
+            self._flat = ()
+            scores = torch.empty(n, dtype=q.dtype, device=q.device)
+            self._flat = scores, torch.empty_like(scores)
+        scores, weights = (flat[:n].view(size) for flat in self._flat)
+        return scores, weights, self._causal(q, keys)
+
+    def _causal(self, q: torch.Tensor, keys: int) -> torch.Tensor:
+        """The mask [Tq, keys]: a corner of the one that is kept, where one of its corners is it."""
+        queries, kept = q.shape[2], self._mask
+        if kept is not None and _same(kept, q):
+            first = (keys - queries) - (kept.shape[1] - kept.shape[0])
+            if first >= 0 and first + queries <= kept.shape[0] and keys <= kept.shape[1]:
+                return kept[first : first + queries, :keys]
+        self._mask = naive.causal_mask(queries, keys, q)
+        return self._mask
 
     @property
     def bytes(self) -> int:
         """Memory that the workspace holds on to."""
-        return sum(b.nbytes for b in self._buffers)
+        kept = (*self._flat, *([self._mask] if self._mask is not None else []))
+        return sum(b.nbytes for b in kept)
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return (a.dtype, a.device) == (b.dtype, b.device)
 
 
 def attend(

@@ -82,7 +82,7 @@ class Window:
 
     def work(self) -> dict[str, Counted]:
         """Each kernel's counted work within the window."""
-        zero = Counted("", 0, 0, 0, 0)
+        zero = Counted("")
         return {
             name: Counted(
                 now.unit,
@@ -113,8 +113,8 @@ def kernels(window: Window) -> tuple[Kernel, ...]:
     return tuple(
         Kernel(
             name,
-            Work(w.own_flops / sequences, w.own_bytes / sequences),
-            Work(w.fixed_flops / steps, w.fixed_bytes / steps),
+            Work(w.own_flops / sequences, w.own_bytes / sequences, w.own_fresh / sequences),
+            Work(w.fixed_flops / steps, w.fixed_bytes / steps, w.fixed_fresh / steps),
             unit=w.unit,
         )
         for name, w in window.work().items()

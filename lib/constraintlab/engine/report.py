@@ -15,7 +15,12 @@ KEPT = 64
 """Requests that have ended and are still reported."""
 
 EVERY = 8
-"""Steps from one whose work is counted to the next: counting costs a tenth of a millisecond."""
+"""Steps from one whose work is counted to the next of its kind, with a prompt or without: counting
+costs a tenth of a millisecond. It stands for those between."""
+
+LONG = 2e-3
+"""Seconds of a forward pass from which each one is counted: then it costs little, and no two long
+prompts are alike."""
 
 RECENT = 64
 """Steps whose times are reported one by one."""
@@ -57,13 +62,16 @@ class Life:
 
 
 class Counted(NamedTuple):
-    """FLOPs and bytes of one kernel over the counted steps: paid once a step, and by sequences."""
+    """Work of one kernel over the counted steps: FLOPs, bytes and fresh bytes that are paid once a
+    step, and those of the sequences in it."""
 
     unit: str
-    fixed_flops: float
-    fixed_bytes: float
-    own_flops: float
-    own_bytes: float
+    fixed_flops: float = 0.0
+    fixed_bytes: float = 0.0
+    fixed_fresh: float = 0.0
+    own_flops: float = 0.0
+    own_bytes: float = 0.0
+    own_fresh: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ class Meter:
         self._past: deque[Life] = deque(maxlen=KEPT)
         self._last = 0
         self._work: dict[str, Counted] = {}
+        self._passed = {True: (0, 0), False: (0, 0)}
+        """Steps with a prompt, and without, since one was counted, and sequences in them."""
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
 
     def submitted(self, request: Request) -> None:
@@ -151,8 +161,7 @@ class Meter:
         t["resident_seconds"] += max(step.sequences, len(self._engine.running)) * took
         t["waiting_seconds"] += len(self._engine.waiting) * took
         self._recent.append((step.seconds.forward, step.prefill))
-        if t["steps"] % EVERY == 1:
-            self._count(step.sequences)
+        self._pass(step.prefill > 0, step.sequences, step.seconds.forward)
         for stage in step.seconds._fields:
             t[stage] += getattr(step.seconds, stage)
         if step.prefill or step.preempted:
@@ -163,13 +172,24 @@ class Meter:
             elif len(emitted.request.output) == 1 or step.preempted:
                 self._lives[emitted.request].enter("decode", now)
 
-    def _count(self, sequences: int) -> None:
-        self.totals["counted_steps"] += 1
-        self.totals["counted_sequences"] += sequences
+    def _pass(self, prompt: bool, sequences: int, forward: float) -> None:
+        """Count this step's work for those since the last one of its kind, or leave it to one."""
+        steps, crowd = self._passed[prompt]
+        first = steps == crowd == 0 and not self._work
+        steps, crowd = steps + 1, crowd + sequences
+        if not first and steps < EVERY and forward < LONG:
+            self._passed[prompt] = steps, crowd
+            return
+        self._passed[prompt] = 0, 0
+        self.totals["counted_steps"] += steps
+        self.totals["counted_sequences"] += crowd
         for k in self._engine.model.work():
-            _, *so_far = self._work.get(k.name, Counted(k.unit, 0, 0, 0, 0))
-            own = k.each * sequences
-            more = (k.fixed.flops, k.fixed.bytes, own.flops, own.bytes)
+            f, e = k.fixed, k.each
+            _, *so_far = self._work.get(k.name, Counted(k.unit))
+            more = (
+                steps * f.flops, steps * f.bytes, steps * f.fresh,
+                crowd * e.flops, crowd * e.bytes, crowd * e.fresh,
+            )  # fmt: skip
             self._work[k.name] = Counted(
                 k.unit, *(a + b for a, b in zip(so_far, more, strict=True))
             )

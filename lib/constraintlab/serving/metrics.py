@@ -15,6 +15,7 @@ from prometheus_client.core import (
 
 from constraintlab.serving.counts import Histogram
 from constraintlab.serving.front import Front
+from constraintlab.serving.work_metrics import engine_work
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,6 +43,7 @@ class Collector:
         yield from self._requests()
         yield from self._host()
         yield from self._streams()
+        yield from engine_work(self._front.totals)
 
     def _engine(self) -> Iterator[Metric]:
         front = self._front

@@ -7,15 +7,25 @@ from constraintlab.attention import naive, workspace
 from constraintlab.attention.rung import Shape, total
 
 
-def test_a_workspace_is_reused_and_a_new_shape_replaces_it():
+def test_a_workspace_grows_to_the_largest_call_and_serves_the_smaller_ones():
     kept = workspace.Workspace()
     small, large = Shape.square(8).inputs(), Shape.square(16).inputs()
     first = workspace.attend(*small, workspace=kept)
-    where = kept.buffers(small[0], 8)[0].data_ptr()
-    workspace.attend(*small, workspace=kept)
-    assert kept.buffers(small[0], 8)[0].data_ptr() == where
     assert torch.allclose(workspace.attend(*large, workspace=kept), naive.attend(*large))
+    where, held = [b.data_ptr() for b in kept.buffers(large[0], 16)[:2]], kept.bytes
     assert torch.allclose(workspace.attend(*small, workspace=kept), first)
+    assert [b.data_ptr() for b in kept.buffers(small[0], 8)[:2]] == where
+    assert kept.bytes == held == 2 * 8 * 16 * 16 * 4 + 16 * 16 * 4
+
+
+@pytest.mark.parametrize(("queries", "keys"), [(3, 9), (9, 9), (9, 3), (1, 5), (12, 12), (5, 12)])
+def test_a_kept_workspace_gives_what_a_new_one_gives_for_any_two_lengths(queries, keys):
+    kept = workspace.Workspace()
+    workspace.attend(*Shape.square(10).inputs(), workspace=kept)
+    inputs = Shape(1, 8, 8, queries, keys, 64).inputs(1)
+    assert torch.equal(workspace.attend(*inputs, workspace=kept), workspace.attend(*inputs))
+    half = [t.to(torch.bfloat16) for t in inputs]
+    assert torch.equal(workspace.attend(*half, workspace=kept), workspace.attend(*half))
 
 
 def test_a_result_is_not_overwritten_by_the_next_call():

@@ -58,7 +58,7 @@ def test_pieces_of_long_sequences_are_merged(lens, dtype):
     assert agrees(paged.attend_paged(*p.args, backend="own"), p)
 
 
-@pytest.mark.parametrize("backend", ["cpu", "gather"])
+@pytest.mark.parametrize("backend", ["cpu", "gather", *paged.RUNGS])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(
     ("lens", "new"), [([4, 5, 9], [4, 1, 3]), ([70, 3], [66, 3]), ([6, 0, 8], [0, 0, 8])]
@@ -86,6 +86,16 @@ def test_prefill_through_a_window_agrees_with_fp64(
         patch.setattr(window_cpu, "block_of", lambda *_: block)
         out = paged.prefill_paged(*p.args, window=window, backend=backend)
     assert agrees(out, p, window=window)
+
+
+@pytest.mark.parametrize("rung", paged.RUNGS)
+def test_a_rung_without_a_window_says_what_to_use_instead(rung):
+    p = problem([9], new=[5])
+    with pytest.raises(
+        ValueError, match=r"no sliding window and 9 keys are over 8.*prefill='auto'"
+    ):
+        paged.prefill_paged(*p.args, window=8, backend=rung)
+    assert agrees(paged.prefill_paged(*p.args, window=9, backend=rung), p)
 
 
 def test_a_window_s_keys_are_all_that_prefill_copies():

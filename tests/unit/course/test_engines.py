@@ -37,7 +37,9 @@ def ran(n, steps=1000, *, waiting=0, reserved=None, slots=8, gap=0.0, each=0.0, 
         "counted_sequences": n * steps / 10,
     }  # fmt: skip
     work = {
-        "layers": Counted("float32", 0, FIXED_BYTES * steps / 10, 0, n * OWN_BYTES * steps / 10)
+        "layers": Counted(
+            "float32", fixed_bytes=FIXED_BYTES * steps / 10, own_bytes=n * OWN_BYTES * steps / 10
+        )
     }
     last = replace(
         NOTHING, now=took, totals=totals, waiting=waiting, running=n, slots=slots,

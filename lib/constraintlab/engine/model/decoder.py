@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 
 from constraintlab.attention.backends import AUTO
-from constraintlab.attention.paged import attend_paged, prefill_paged, unchecked
-from constraintlab.engine.model import glue, work
+from constraintlab.attention.paged import RUNGS, attend_paged, prefill_paged, unchecked
+from constraintlab.engine.model import glue, rungwork, work
 from constraintlab.engine.model.config import ModelConfig
 from constraintlab.engine.model.linear import Linear
 from constraintlab.engine.model.pool import KVPool
@@ -36,7 +36,7 @@ class Decoder:
         prefill: str = AUTO,
         between: str = AUTO,
     ) -> None:
-        self.config = config
+        self.config, self.prefill = config, prefill
         self.embedding = weights.embedding
         # Rounded to the weights' dtype, as the model was trained with it.
         self.embed_scale = torch.tensor(config.embed_scale).to(self.embedding).item()
@@ -69,8 +69,11 @@ class Decoder:
 
     def work(self, step: Step) -> tuple[Kernel, ...]:
         """FLOPs and bytes of `forward(step)`: what is paid once, and what per sequence."""
-        new, keys = step.new, step.seq_lens.tolist()
-        return work.kernels(self.config, new, keys, len(step.wanted))
+        counted = step.new, step.seq_lens.tolist(), len(step.wanted)
+        if self.prefill not in RUNGS:
+            return work.kernels(self.config, *counted)
+        others = work.kernels(self.config, *counted, prompts=False)
+        return others + rungwork.kernels(self.prefill, self.config, *counted[:2])
 
 
 class Layer:

@@ -1,0 +1,41 @@
+"""What the engine counts, in /metrics: from two scrapes a verdict's kernels and stages follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from constraintlab.serving.totals import Totals
+
+STATES = ("capacity", "reserved", "used")
+
+
+def engine_work(totals: Totals) -> Iterator[Metric]:
+    """Counters of `engine.report.Report`, at the moment of its last report."""
+    report = totals.report
+    done = CounterMetricFamily(
+        "constraintlab:engine", "Counters of the engine's report, by name.", labels=["of"]
+    )
+    work = CounterMetricFamily(
+        "constraintlab:kernel_work",
+        "FLOPs, bytes and fresh bytes of counted steps, paid once a step or by sequences.",
+        labels=["kernel", "unit", "of"],
+    )
+    if report is None:
+        yield from (done, work)
+        return
+    for name in report.totals:
+        done.add_metric([name], totals[name])
+    for name, counted in report.work.items():
+        for of, value in counted._asdict().items():
+            if of != "unit":
+                work.add_metric([name, counted.unit, of], value)
+    pool = GaugeMetricFamily("constraintlab:kv_tokens", "Of the KV pool.", labels=["state"])
+    for state, tokens in zip(STATES, report.kv, strict=True):
+        pool.add_metric([state], tokens)
+    clock = GaugeMetricFamily(
+        "constraintlab:engine_report_seconds", "When that was, on the engine's clock."
+    )
+    clock.add_metric([], report.now)
+    yield from (done, work, pool, clock)
