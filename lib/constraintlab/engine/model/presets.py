@@ -33,14 +33,16 @@ def llama(
 LLAMA_31 = Rope(500_000.0, "llama3", 8.0, 1.0, 4.0, 8192)
 PRESETS: Mapping[str, ModelConfig] = {
     "nano": llama(512, 128, 2, 4, 2, 32, 384, dtype="float32"),
+    "slim": llama(4096, 128, 2, 4, 1, 32, 128, dtype="float32"),
     "small": llama(8192, 512, 8, 8, 2, 64, 1536),
     "medium": llama(32_768, 1024, 16, 16, 4, 64, 4096),
     "llama-3.1-8b-layer": llama(
         128, 4096, 1, 32, 8, 128, 14_336, rope=LLAMA_31, max_positions=131_072
     ),
 }
-"""nano: for tests; small and medium: 30 M and 260 M weights; one layer of Llama 3.1 8B, whose
-vocabulary is cut to 128 so that the layer is what is timed."""
+"""nano: for tests; slim: hardly more than attention, so that a prompt shows what its rung is worth;
+small and medium: 30 M and 260 M weights; one layer of Llama 3.1 8B, whose vocabulary is cut to 128
+so that the layer is what is timed."""
 
 
 def random_tensors(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:
