@@ -91,7 +91,7 @@ def kernel(dim: int) -> Compiled:
         parts = np.empty((pieces.shape[0], q.shape[1], dim), np.float32)
         peaks = np.empty((pieces.shape[0], 2, q.shape[1]), np.float32)
         taken = np.zeros(1, np.int64)
-        # Up to 32 steps a constant loop is unrolled before it could be vectorised, and stays scalar.
+        # A constant loop of up to 32 steps is unrolled before it could be vectorised.
         size = dim if dim > 32 else q.shape[2]
         for _ in prange(threads):
             _work(

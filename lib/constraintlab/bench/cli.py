@@ -68,6 +68,19 @@ def engine(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def migration(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+) -> None:
+    """One served workload, every fix switched on in turn: tokens/s, and what bound, after each."""
+    from constraintlab.bench import migration as bench
+
+    rounds = 7 if full else 3
+    report = bench.run(rounds, rounds - 1, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""

@@ -16,6 +16,10 @@ FRONT = ("receive", "frame", "write")
 """Stages of the front end that it times itself; what else its process spends is `loop`."""
 
 
+IDLE = 0.3
+"""Seconds after which an engine that has not reported is idle: it reports ten times a second."""
+
+
 class NotOurs(ValueError):
     """The server does not report what a verdict on its engine needs."""
 
@@ -41,7 +45,7 @@ def report(scrape: Scrape) -> Report:
     pool = {dict(k)["state"]: v for k, v in scrape.series.get(f"{OURS}kv_tokens", {}).items()}
     (config,) = scrape.series.get("vllm:cache_config_info", {frozenset(): 1})
     return Report(
-        now=moment[0] if moment else scrape.t,
+        now=_now(scrape, moment),
         totals=dict.fromkeys(TOTALS, 0.0) | found,
         waiting=int(sum(scrape.values("vllm:num_requests_waiting"))),
         running=int(sum(scrape.values("vllm:num_requests_running"))),
@@ -53,6 +57,14 @@ def report(scrape: Scrape) -> Report:
         lives=(),
         work={name: Counted(units[name], **parts) for name, parts in work.items()},
     )
+
+
+def _now(scrape: Scrape, reported: list[float]) -> float:
+    """When the engine's counters were so: at its report, or now if it has been idle since."""
+    clock = scrape.values(f"{OURS}clock_seconds")
+    if not reported:
+        return clock[0] if clock else scrape.t
+    return clock[0] if clock and clock[0] - reported[0] > IDLE else reported[0]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ FULL = 0.9
 """Of the most streams that were open, or ran, at once: below that a run begins or fades out."""
 
 
+FEW = 20
+"""Steps of an engine that are too few to say what a step is."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """The server's /metrics and the link's own figures at about the same time."""
@@ -42,6 +46,13 @@ class Moment:
     @property
     def waiting(self) -> float:
         return self.gauge("vllm:num_requests_waiting")
+
+    @property
+    def active(self) -> float:
+        """Requests that run, or whose last tokens are still on their way."""
+        if self.waiting:
+            return self.running
+        return max(self.running, self.gauge("constraintlab:streams_open"))
 
 
 @dataclass(frozen=True)
@@ -67,9 +78,9 @@ class Streamed:
 
     @property
     def steady(self) -> tuple[Moment, ...]:
-        """The moments in which as many requests ran as ever did, nearly; all if they are few."""
-        most = max(m.running for m in self.moments)
-        full = [i for i, m in enumerate(self.moments) if m.running >= FULL * most > 0]
+        """The moments in which nearly as many requests were active as ever; all if they are few."""
+        most = max(m.active for m in self.moments)
+        full = [i for i, m in enumerate(self.moments) if m.active >= FULL * most > 0]
         inside = self.moments[full[0] : full[-1] + 1] if full else ()
         return inside if len(inside) >= 4 else self.moments
 
@@ -77,6 +88,11 @@ class Streamed:
     def delivered(self) -> Delivered:
         """Over the steady part."""
         return Delivered.between(self.steady[0].scrape, self.steady[-1].scrape)
+
+    @property
+    def all(self) -> Delivered:
+        """Over the whole run."""
+        return Delivered.between(self.moments[0].scrape, self.moments[-1].scrape)
 
     @property
     def seconds(self) -> float:
@@ -125,14 +141,17 @@ def stack_of(
     keep up, or a link, pauses requests: they still are the engine's population.
     """
     done, inside = run.delivered, run.steady
-    window, tokens = done.window, max(1.0, done.tokens)
+    window = done.window
+    if window.grown("steps") < FEW:
+        # It ran ahead and has nothing to do: what a token asks of it, all of the run says.
+        window = run.all.window
     engine = engine_stack(window, caps, gap)
     waits = fmean(m.waiting for m in inside) >= 0.5
-    streams = fmean(m.running for m in inside)
+    streams = fmean(m.active for m in inside)
     everything = max(1.0, run.report.output)
     spent = run.spent
     stations = [
-        done.station(),
+        _front_end(done, run.all),
         Station("load client", Resource.CLIENT, spent.client / everything / spent.processes,
                 spent.client / everything),
     ]  # fmt: skip
@@ -140,7 +159,7 @@ def stack_of(
         each = spent.link / everything
         stations.append(Station("link's process", Resource.CLIENT, each, each))
     if rate is not None:
-        stations.append(link(_on_the_wire(inside, done), rate))
+        stations.append(link(_on_the_wire(run), rate))
     idle = {"tell": _told(window, run.threads)}
     host = tuple(
         HostStage(s.name, each=idle[s.name] / max(1.0, window.grown("sequences")))
@@ -153,11 +172,15 @@ def stack_of(
         host=host,
         stations=tuple(stations),
         readers=tuple(slow),
-        tokens=tokens / max(1.0, window.grown("sequences")),
         population=math.inf if waits else max(window.batch, streams),
         offered=offered,
         shared_cores=cores,
     )
+
+
+def _front_end(steady: Delivered, whole: Delivered) -> Station:
+    """In the steady part; in all of the run where hardly a token was written there."""
+    return (steady if steady.tokens >= FEW else whole).station()
 
 
 def _told(window, threads: int) -> float:
@@ -170,9 +193,12 @@ def _told(window, threads: int) -> float:
     return max(rest, window.grown("tell"))
 
 
-def _on_the_wire(inside: Sequence[Moment], done: Delivered) -> float:
-    """Bytes a token as the link saw them, heads of responses included; else as the server did."""
-    first, last = inside[0].link, inside[-1].link
+def _on_the_wire(run: Streamed) -> float:
+    """Bytes a token as the link saw them, heads of responses included; else as the server did.
+
+    Of the whole run: within it some tokens wait in buffers.
+    """
+    first, last, whole = run.moments[0].link, run.moments[-1].link, run.all
     if first is None or last is None or last.down <= first.down:
-        return done.bytes_per_token
-    return (last.down - first.down) / max(1.0, done.tokens)
+        return whole.bytes_per_token
+    return (last.down - first.down) / max(1.0, whole.tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -34,8 +35,10 @@ def engine_work(totals: Totals) -> Iterator[Metric]:
     pool = GaugeMetricFamily("constraintlab:kv_tokens", "Of the KV pool.", labels=["state"])
     for state, tokens in zip(STATES, report.kv, strict=True):
         pool.add_metric([state], tokens)
-    clock = GaugeMetricFamily(
-        "constraintlab:engine_report_seconds", "When that was, on the engine's clock."
+    reported = GaugeMetricFamily(
+        "constraintlab:engine_report_seconds", "When that was, by this machine's steady clock."
     )
-    clock.add_metric([], report.now)
-    yield from (done, work, pool, clock)
+    reported.add_metric([], report.now)
+    clock = GaugeMetricFamily("constraintlab:clock_seconds", "That clock at this scrape.")
+    clock.add_metric([], time.monotonic())
+    yield from (done, work, pool, reported, clock)

@@ -203,5 +203,5 @@ def test_presets_are_the_same_for_the_same_seed():
     assert torch.equal(a.layers[1].down, b.layers[1].down)
     assert not torch.equal(a.layers[1].down, c.layers[1].down)
     assert config.dtype == "float32" and a.head is a.embedding
-    with pytest.raises(ValueError, match=r"no preset 'huge': use nano, small"):
+    with pytest.raises(ValueError, match=r"no preset 'huge': use nano, slim, small"):
         preset("huge")
