@@ -1,8 +1,9 @@
 """`Stream`: one streamed answer on its way to a reader, through ASGI's `send`.
 
-No task stands between the engine's step and the socket: whoever hears of a step drives each
-stream's `send` itself, which ends at once as long as the reader keeps up. Only a `send` that waits
-for room gets a task, to wait in, and meanwhile the stream's outbox fills.
+No task stands between the engine's step and the socket: an event goes straight to the connection,
+where one is known and has room; else whoever hears of a step drives the stream's `send` itself,
+which ends at once as long as the reader keeps up. Only a `send` that waits for room gets a task, to
+wait in, and meanwhile the stream's outbox fills.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class Connection(Protocol):
     @property
     def buffered(self) -> int:
         """Bytes that the socket has not taken."""
+
+    def pass_on(self, body: bytes) -> bool:
+        """Write an event of a stream under way, unless something waits for room: False then."""
 
     def cut(self, body: bytes) -> None:
         """Send this, if the reader takes it soon, and close."""
@@ -94,9 +98,11 @@ class Stream(Sink):
     def write(self, body: bytes) -> None:
         """See `Sink`."""
         last = self.outbox.last
+        self._owner.sent(len(body), self.outbox.out)
+        if not last and self.connection is not None and self.connection.pass_on(body):
+            return
         if last:
             self.reason = self.reason or "finished"
-        self._owner.sent(len(body), self.outbox.out)
         sending = self._send({"type": "http.response.body", "body": body, "more_body": not last})
         try:
             waits_for = sending.send(None)
