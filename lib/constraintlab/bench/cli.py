@@ -69,6 +69,18 @@ def engine(
 
 
 @app.command()
+def stream(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+) -> None:
+    """What a token costs on its way to the socket, and whom slow and bad clients hurt."""
+    from constraintlab.bench import stream as bench
+
+    report = bench.run(rounds=25 if full else 9, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
+@app.command()
 def migration(
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
     full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import psutil
 
@@ -43,7 +44,7 @@ def pieces(data: bytes) -> list[bytes]:
     goes with the first."""
     starts = [m.start() for m in re.finditer(rb"[0-9a-f]+\r\ndata: ", data)]
     cuts = [0, *starts[1:], len(data)]
-    return [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(cuts)]
 
 
 def spent(pid: int) -> float:

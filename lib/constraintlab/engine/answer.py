@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from constraintlab.engine.request import Sampling
@@ -71,11 +71,10 @@ class Answer:
         if self.error:
             raise self.error
 
-    def take(self, now: float, token: int | None, text: str, finished: str | None) -> None:
+    def take(self, now: float, tokens: Sequence[int], text: str, finished: str | None) -> None:
         """What the engine emitted for it."""
-        if token is not None:
-            self.tokens.append(token)
-            self.times.append(now)
+        self.tokens += tokens
+        self.times += [now] * len(tokens)
         self.texts.append(text)
         self.end(finished) if finished else self._call()
 

@@ -146,8 +146,8 @@ class EngineProcess:
         self._answers.pop(number).end("refused", ValueError(why))
 
     def _on_stepped(self, now: float, lines: list, _tick: Tick | None) -> None:
-        for number, token, text, finished in lines:
-            self._answers[number].take(now, token, text, finished)
+        for number, tokens, text, finished in lines:
+            self._answers[number].take(now, tokens, text, finished)
             if finished:
                 del self._answers[number]
 

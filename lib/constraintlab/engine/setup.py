@@ -39,6 +39,7 @@ class Setup:
     pool. slots, tokens: a step's budget. max_length: tokens that a request may have, the model's
     own maximum unless given. attention: `decode` and `prefill` backends by name. threads: torch's,
     all cores of this process unless given. words: a preset has made-up words for its tokens.
+    interval: tokens of a request that are detokenised and told together.
     Raises ValueError that names the fix.
     """
 
@@ -56,11 +57,14 @@ class Setup:
     attention: Mapping[str, str] = field(default_factory=dict)
     threads: int | None = None
     words: bool = False
+    interval: int = 1
 
     def __post_init__(self) -> None:
         for name, value, known in (("policy", self.policy, POLICIES), ("kv", self.kv, STORES)):
             if value not in known:
                 raise ValueError(f"{name}={value!r}: use {', '.join(known)}")
+        if self.interval < 1:
+            raise ValueError(f"interval={self.interval}: give 1 token or more")
         self.scheduler()
         self.budget()
 
@@ -92,7 +96,7 @@ def build(setup: Setup, loaded: tuple | None = None) -> Engine:
         most, runner = config.max_positions, _runner(setup, config, weights)
 
     def voice(request: Request) -> Voice:
-        return Voice(request, tokenizer.stream())
+        return Voice(request, tokenizer.stream(), setup.interval)
 
     return Engine(
         runner,

@@ -112,8 +112,19 @@ class Stream:
         self._shown = ""
         self._held: list[int] = []
 
-    def put(self, token: int) -> str:
-        """Take the next token; what can be shown now, often its text, perhaps nothing."""
+    def put(self, *tokens: int) -> str:
+        """Take the next tokens; what can be shown now, often their text, perhaps nothing.
+
+        Several at once cost hardly more than one, unless a character is cut off at their end.
+        """
+        if len(tokens) > 1:
+            fresh = [t for t in tokens if t not in self._silent]
+            text = self._decode(self._before + self._held + fresh)
+            if text.endswith(BROKEN):
+                return "".join(map(self.put, tokens))
+            self._held += fresh
+            return self._show(text)
+        (token,) = tokens
         if token in self._silent:
             return ""
         self._held.append(token)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from constraintlab.engine.loop import Emitted, Engine, Step
+from constraintlab.engine.outlet import Outlet
 from constraintlab.engine.report import Meter
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup, build, load, vocabulary
@@ -38,7 +39,8 @@ def main() -> None:
         threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
         loaded = load(setup.model, setup.dtype, setup.words)
         engine, vocab = build(setup, loaded), vocabulary(loaded)
-        Worker(engine, commands, out, lambda new: build(new, loaded), vocab).run()
+        outlet = Outlet(setup.interval)
+        Worker(engine, commands, out, lambda new: build(new, loaded), vocab, outlet).run()
         status = 0
     except ValueError as error:
         _send(out, "failed", error)
@@ -79,9 +81,10 @@ class Worker:
         out: BinaryIO,
         rebuild: Callable[[Setup], Engine],
         vocab: int = 0,
+        outlet: Outlet | None = None,
     ) -> None:
         self.engine, self.commands, self.out, self._rebuild = engine, commands, out, rebuild
-        self._vocab = vocab
+        self._vocab, self._outlet = vocab, outlet or Outlet()
         self.meter = Meter(engine)
         self._requests: dict[int, Request] = {}
         self._told = self._worked = 0.0
@@ -164,8 +167,7 @@ class Worker:
         self.meter.totals["tell"] += time.thread_time() - began
 
     def _emit(self, emitted: Sequence[Emitted], now: float, tick: Tick | None) -> None:
-        lines = [(e.request.id, e.token, e.text, e.finished) for e in emitted]
-        _send(self.out, "stepped", now, lines, tick)
+        _send(self.out, "stepped", now, self._outlet.lines(emitted), tick)
         for e in emitted:
             if e.finished:
                 del self._requests[e.request.id]

@@ -76,10 +76,10 @@ class Counts:
             sink.admitted = now
             self.queued.add(max(0.0, now - sink.arrived))
 
-    def unusual(self, sink: Sink, now: float) -> None:
-        """A token that is a first one, or comes after a step that had none for the request."""
+    def unusual(self, sink: Sink, now: float, tokens: int) -> None:
+        """Tokens that come together, that are the first, or after a step that had none for it."""
         if sink.first is not None:
-            self.itl.add(now - sink.seen)
+            self.itl.add((now - sink.seen) / tokens, tokens)
             return
         sink.first = now
         self.prompt_tokens += sink.prompt

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from constraintlab.engine.kv.store import KVStore
 from constraintlab.engine.refusal import refusal
@@ -40,7 +41,9 @@ class Front:
         self, setup: Setup, options: Options, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.setup, self.options, self.clock = setup, options, clock
-        self.backend = Backend(setup, self, options.restarts)
+        self.backend = Backend(
+            replace(setup, interval=options.stream_interval), self, options.restarts
+        )
         self.counts, self.totals = Counts(), Totals()
         self.gate = Gate(setup.slots, options.queue)
         self.sinks: dict[int, Sink] = {}
@@ -132,19 +135,20 @@ class Front:
         if tick is not None:
             self._ticked(tick)
         sinks, before, due, usual, odd = self.sinks, self._before, [], 0, 0
-        for number, token, text, finished in lines:
+        for number, tokens, text, finished in lines:
             sink = sinks.get(number)
             if sink is None:
                 continue
-            if token is not None:
-                sink.tokens += 1
-                if sink.seen == before:
+            n = len(tokens)
+            if n:
+                sink.tokens += n
+                if n == 1 and sink.seen == before:
                     usual += 1
                 else:
-                    odd += 1
-                    self.counts.unusual(sink, now)
+                    odd += n
+                    self.counts.unusual(sink, now, n)
                 sink.seen = now
-            body = sink.put(text, finished)
+            body = sink.put(text, finished, n)
             if body is not None:
                 due.append((sink, body))
             if finished:

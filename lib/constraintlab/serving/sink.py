@@ -29,8 +29,8 @@ class Sink:
         """Tokens so far."""
         return Usage(self.prompt, self.tokens)
 
-    def put(self, text: str, finished: str | None) -> Any:
-        """The next token's text; what `write` is to be called with, None for nothing."""
+    def put(self, text: str, finished: str | None, tokens: int) -> Any:
+        """The next tokens' text; what `write` is to be called with, None for nothing."""
         raise NotImplementedError
 
     def write(self, body: Any) -> None:
@@ -52,7 +52,7 @@ class Whole(Sink):
         self._texts: list[str] = []
         self.done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def put(self, text: str, finished: str | None) -> None:
+    def put(self, text: str, finished: str | None, tokens: int) -> None:
         """See `Sink`."""
         self._texts.append(text)
         if finished:

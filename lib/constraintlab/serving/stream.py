@@ -83,11 +83,11 @@ class Stream(Sink):
         """Bytes of text that wait here, and of events that wait for the socket."""
         return self.outbox.size + (self.connection.buffered if self.connection else 0)
 
-    def put(self, text: str, finished: str | None) -> bytes | None:
+    def put(self, text: str, finished: str | None, tokens: int) -> bytes | None:
         """See `Sink`."""
         if finished:
             self.finished = finished
-        out = self.outbox.put(text, finished is not None)
+        out = self.outbox.put(text, finished is not None, tokens)
         if out is not None:
             return self._frame(out)
         if self.outbox.overfull:

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from constraintlab.bench import abuse
 from constraintlab.engine.setup import Setup
 
 from .conftest import read_all, serving, wait_for
@@ -195,33 +196,13 @@ def test_bytes_that_are_no_http_are_400_in_our_shape():
         assert json.loads(reply.split(b"\r\n\r\n")[1])["error"]["type"] == "invalid_request_error"
 
 
-RIGHT = [("prompt", "xxx"), ("stop", "xxx"), ("stop", []), ("seed", -1)]
-
-
-def malformed(random):
-    """A body that no request may have, from one that could be."""
-    good = {"prompt": WORD, "max_tokens": 2, "stream": False, "temperature": 1.0, "top_p": 0.5,
-            "seed": 3, "stop": ["x"], "n": 1}  # fmt: skip
-    kind = random.randrange(4)
-    if kind == 0:
-        data = json.dumps(good).encode()
-        return data[: random.randrange(1, len(data))]
-    if kind == 1:
-        return random.randbytes(random.randint(1, 200))
-    wrong = [[], {}, [[]], [None], {"a": 1}, -1, 1e99, "xxx", -(2**70), [1.5], True, [{}]]
-    while True:
-        name, value = random.choice([n for n in good if n != "stream"]), random.choice(wrong)
-        if (name, value) not in RIGHT:
-            return json.dumps(good | {name: value}).encode()
-
-
 def test_malformed_bodies_by_the_hundreds_are_4xx_and_the_streams_are_unharmed():
     random = Random(2)
     with serving(PACED) as server, Beside(server, 200):
         link = http.client.HTTPConnection("127.0.0.1", server.port)
         for _ in range(600):
             path = random.choice(["/v1/completions", "/v1/chat/completions"])
-            body = malformed(random)
+            body = abuse.malformed(random)
             link.request("POST", path, body)
             reply = link.getresponse()
             data = reply.read()
