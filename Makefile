@@ -33,14 +33,13 @@ lab: setup
 
 test: test-setup
 	@bash .ci/chromium.sh
-	@$(MAKE) --no-print-directory lint unit labs
-	@$(MAKE) --no-print-directory browser $(if $(CI),peers,SHORT=1)
+	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),peers,SHORT=1)
 
 lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 unit:
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs $(if $(SHORT),-m 'not long')
 
 labs:
 	CONSTRAINTLAB_PRESET=ci $(BIN)/python -m pytest -q -p tests.conftest \

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import sys, numba, torch
 torch.set_num_threads(int(sys.argv[1]))
@@ -20,6 +22,7 @@ print(torch.get_num_threads(), layer)
 """
 
 
+@pytest.mark.long
 def test_one_thread_and_several_have_code_of_their_own_in_the_cache(tmp_path):
     path = os.pathsep.join(p for p in sys.path if p)
     env = {"PYTHONPATH": path, "CONSTRAINTLAB_HOME": str(tmp_path), "NUMBA_NUM_THREADS": "2"}

@@ -1,5 +1,7 @@
 """`bench paged` on small caches: which metrics it gives, and against whom."""
 
+import pytest
+
 from constraintlab.attention import paged as rung
 from constraintlab.attention.rung import Availability
 from constraintlab.bench import paged
@@ -20,6 +22,7 @@ def _small(made):
     return init
 
 
+@pytest.mark.long
 def test_every_metric_of_the_design_is_there_and_the_fastest_peer_counts(monkeypatch):
     small(monkeypatch)
     report = paged.run(rounds=3)

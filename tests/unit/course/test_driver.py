@@ -67,6 +67,7 @@ def test_a_race_runs_every_setup_on_the_same_questions_and_counts_what_differs(d
     assert "static" in str(serving_tables.policies(raced, over="static"))
 
 
+@pytest.mark.long
 def test_another_model_gets_a_process_of_its_own(driver, loop):
     async def go():
         await driver.use(PAGED)

@@ -23,6 +23,9 @@ WALL = Setup(
 )
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def stage():
     lab = SimpleNamespace(number="04", device="cpu", capacities=CAPS, strip=lambda: [])

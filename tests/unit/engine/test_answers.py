@@ -104,6 +104,7 @@ def test_a_prefix_hit_after_a_preemption_changes_nothing(decoder):
     assert kv.hit
 
 
+@pytest.mark.long
 def test_1000_steps_on_a_pool_of_5_percent_of_the_demand_leave_every_answer_right(decoder):
     starts = held_out(30, 300, 900)
     demand = sum(10 + collatz.starts()[n] for n in starts)
