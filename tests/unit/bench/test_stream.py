@@ -35,7 +35,7 @@ def test_the_bare_peer_writes_the_bytes_of_our_own_answer(server):
 
 def test_every_part_of_the_path_is_reported():
     report = Report("stream", {})
-    stream.path(report, 1, 8, 1000, lambda line: None)
+    stream.path(report, 1, 8, 200, lambda line: None)
     found = {r["metric"]: r["value"] for r in report.results}
     assert found.keys() == {
         "events_per_cpu_second_over_bare", "coalesce8_speedup", "coalesce8_wall_speedup",

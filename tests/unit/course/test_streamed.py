@@ -53,7 +53,8 @@ def test_a_starved_link_is_what_binds_and_it_is_predicted(starved):
     ran, _ = starved
     found, stack = verdict(ran, rate=RATE)
     assert found.constraint[0] is Resource.NETWORK
-    assert found.predicted == pytest.approx(ran.rate.value, rel=0.25)
+    carried = ran.moments[-1].link.down - ran.moments[0].link.down
+    assert found.predicted == pytest.approx(RATE * 8 * LONG / carried, rel=0.01)
     assert stack.population == pytest.approx(8, rel=0.2)
 
 
