@@ -22,7 +22,7 @@ EVERY = 0.2
 """Seconds between two looks at the server."""
 
 SETTLE = 0.25
-"""Seconds after the last answer in which the engine's last report comes."""
+"""Seconds after an answer in which the engine's report of it comes."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Line:
         """All of a workload. TimeoutError when it is not over in time."""
         plan, end = self.plan, time.monotonic() + timeout
         target = Target(self.url, plan.options.get("name") or plan.setup.model)
+        time.sleep(SETTLE)  # what was asked before is in the engine's report by then
         moments = [self.look()]
         with Fleet(target, workload, plan.processes) as fleet:
             self.fleet = fleet
