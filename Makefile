@@ -38,8 +38,15 @@ test: test-setup
 lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+# Those start processes of their own and wait for each other: beside a neighbour they would be late.
+ALONE := tests/unit/load tests/unit/serving tests/unit/bench/test_stream.py \
+  tests/unit/course/test_streamed.py tests/unit/course/test_serving_stage.py \
+  tests/unit/course/test_driver.py
+
 unit:
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs $(if $(SHORT),-m 'not long')
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs \
+	  $(ALONE:%=--ignore=%) $(if $(SHORT),-m 'not long')
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(ALONE) $(if $(SHORT),-m 'not long')
 
 labs:
 	CONSTRAINTLAB_PRESET=ci $(BIN)/python -m pytest -q -p tests.conftest \

@@ -217,6 +217,9 @@ def test_a_stopped_reader_stops_the_server_soon():
     written, since = [], []
 
     async def flood(request):
+        # The server's own buffer would grow with what the kernel remembers of this address.
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
         for _ in range(20_000):
