@@ -1,4 +1,4 @@
-# Two commands: `make lab` opens the course, `make test` runs everything.
+# Two commands: `make lab` opens the course, `make test` tests it.
 PYTHON ?= python3
 BIN := .venv/bin
 LAB ?= labs/00_instrument_first.ipynb

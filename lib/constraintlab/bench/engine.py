@@ -16,7 +16,7 @@ from constraintlab.bench.engine_peers import (
     llama_cpp,
     model_folder,
     ragged,
-)  # fmt: skip
+)
 from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
 

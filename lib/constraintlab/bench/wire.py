@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import socket
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+from constraintlab.engine.spawn import environment, spawn
 
 
 def request(prompt: Sequence[int], tokens: int) -> bytes:
@@ -65,7 +64,7 @@ def read(port: int, asked: bytes, streams: int) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "constraintlab.bench.reader", str(port)],
         input=pickle.dumps({"request": asked, "streams": streams}),
-        stdout=subprocess.PIPE, env=ENVIRONMENT, check=True, timeout=300,
+        stdout=subprocess.PIPE, env=environment(), check=True, timeout=300,
     )  # fmt: skip
     return json.loads(done.stdout)
 
@@ -73,10 +72,7 @@ def read(port: int, asked: bytes, streams: int) -> dict[str, float]:
 @contextmanager
 def bare(parts: Sequence[bytes], streams: int) -> Iterator[tuple[int, int]]:
     """(port, pid) of a bare server that answers `streams` connections at a time."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "constraintlab.bench.bare"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT,
-    )  # fmt: skip
+    process = spawn("constraintlab.bench.bare", None)
     try:
         process.stdin.write(pickle.dumps({"pieces": list(parts), "streams": streams}))
         process.stdin.flush()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import suppress
 from typing import BinaryIO
 
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.spawn import spawn
 from constraintlab.engine.wire import pack
 
 LOG_LINES = 12
@@ -33,14 +33,7 @@ class Child:
         self.log = tempfile.NamedTemporaryFile(  # noqa: SIM115
             "w+", prefix="constraintlab-engine-", suffix=".log", delete=False
         )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "constraintlab.engine.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
+        self._process = spawn("constraintlab.engine.worker", self.log)
         self.tell(setup)
 
     @property

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from constraintlab.engine.spawn import spawn
 from constraintlab.load.job import Job, Spent
 from constraintlab.load.live import Counters, Lane
 from constraintlab.load.record import Record
@@ -36,15 +35,7 @@ class ClientProcess:
         self.died = ""
         self._on_seen, self._ready, self._pipe = on_seen, threading.Event(), threading.Lock()
         self._log = tempfile.TemporaryFile("w+", prefix="constraintlab-load-")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "constraintlab.load.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            # Ctrl-C is for who started this: the clients are told to stop, and then report.
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
+        self._process = spawn("constraintlab.load.worker", self._log)
         self.tell(job)
         self.thread = threading.Thread(target=self._listen, daemon=True)
         """Alive until the client has said all."""

@@ -6,11 +6,11 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import tempfile
 from contextlib import suppress
 
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.spawn import spawn
 from constraintlab.serving.options import Options
 
 LOG_LINES = 12
@@ -29,14 +29,7 @@ class Server:
         self._log = tempfile.NamedTemporaryFile(  # noqa: SIM115
             "w+", prefix="constraintlab-serve-", suffix=".log", delete=False
         )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "constraintlab.serving.run"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
+        self._process = spawn("constraintlab.serving.run", self._log)
         with suppress(OSError):
             self._process.stdin.write(pickle.dumps((self.setup, self.options)))
             self._process.stdin.flush()

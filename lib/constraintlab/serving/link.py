@@ -7,15 +7,14 @@ server's own socket fills up and it feels the link as it would feel a real one.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
+from constraintlab.engine.spawn import spawn
 from constraintlab.serving.link_settings import Connection, LinkStats, Settings
 
 QUEUE = 4096
@@ -57,14 +56,7 @@ class Link:
         there = _address(to)
         self._lock, self.host = threading.Lock(), host
         self._log = tempfile.TemporaryFile("w+", prefix="constraintlab-link-")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "constraintlab.serving.link_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
+        self._process = spawn("constraintlab.serving.link_worker", self._log)
         job = {"host": there[0], "port": there[1], "queue": queue, "buffer": buffer, "seed": seed,
                "bind": host, "listen": port, "settings": asdict(self.settings)}  # fmt: skip
         said = self._call(job)

@@ -41,7 +41,8 @@ def test_every_stage_is_a_plan_and_all_have_the_same_pool_and_link():
 def test_the_requests_are_the_same_for_all_and_long_enough_that_naive_pays_for_fresh_pages():
     asks = list(story.workload(Text()).asks())
     assert asks == list(story.workload(Text()).asks()) and len(asks) == story.REQUESTS
-    assert all(1500 <= a.units <= 2000 if hasattr(a, "units") else a.prompt for a in asks)
+    assert {a.exact for a in asks} == {True}
+    assert all(1500 <= a.tokens <= 2000 and 64 <= a.output <= 512 for a in asks)
     # H 4, fp32: S×S is 32 MiB from S = 1449 on, and new each time
     assert 4 * story.PROMPTS[0] ** 2 * 4 > 32 * 1024**2
 

@@ -40,6 +40,20 @@ def test_an_interval_makes_fewer_events_of_the_same_text(server):
     assert "".join(texts(found)) == said(server, " babab", 20)["choices"][0]["text"]
 
 
+def test_an_interval_also_spares_the_pipe_from_the_engine():
+    """Tokens of one event come as one line: the front end's work is a line's, not a token's."""
+    with serving(stream_interval=8) as server:
+        lines, hear = [], server.front.on_step
+
+        def heard(now, found, tick):
+            lines.extend(found)
+            hear(now, found, tick)
+
+        server.front.on_step = heard
+        assert len(server.stream(prompt=PROMPT, max_tokens=41, ignore_eos=True)) == 6
+    assert [len(tokens) for _, tokens, _, _ in lines] == [1, 8, 8, 8, 8, 8]
+
+
 def test_a_chat_has_roles_and_its_own_default_of_as_many_tokens_as_fit(server):
     ask = {"messages": [{"role": "user", "content": " babab"}], "max_completion_tokens": 3}
     whole = server.post("/v1/chat/completions", **ask)
