@@ -16,7 +16,8 @@ from constraintlab.course.calibrate import calibrated, probed
 from constraintlab.course.driver import Driver
 from constraintlab.course.engines import Between
 from constraintlab.course.line import Line
-from constraintlab.course.streamed import Streamed, stack_of
+from constraintlab.course.streamed import Streamed
+from constraintlab.course.streamed_stack import stack_of
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway

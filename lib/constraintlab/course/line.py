@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from constraintlab.course.streamed import Moment, Streamed
+from constraintlab.course.streamed import Moment, Spent, Streamed
 from constraintlab.engine.setup import Setup
 from constraintlab.load.fleet import Fleet
 from constraintlab.load.report import Report
@@ -38,27 +38,42 @@ class Plan:
     slow_rate: float = 0.0
     processes: int = 1
 
+    def shares(self, other: Plan) -> bool:
+        """Whether both need the same server."""
+        return self.setup == other.setup and dict(self.options) == dict(other.options)
+
 
 class Line:
     """A started plan; use it with `with`, or call `close`. on_moment: called with each look, from
-    the thread that runs; on_fleet: with the clients, once they run."""
+    the thread that runs. server: one that runs already and is left running, of a plan that shares
+    it."""
 
-    def __init__(self, plan: Plan, on_moment: Callable[[Moment], object] = lambda m: None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        on_moment: Callable[[Moment], object] = lambda m: None,
+        server: Server | None = None,
+    ) -> None:
         self.plan, self._on_moment = plan, on_moment
         self.link: Link | None = None
         self.fleet: Fleet | None = None
-        self.server = Server(plan.setup, **plan.options)
+        self.server, self._owns = server or Server(plan.setup, **plan.options), server is None
         try:
             if plan.link is not None:
                 self.link = Link(self.server.url, **plan.link)
         except BaseException:
-            self.server.close()
+            self.close()
             raise
 
     @property
     def url(self) -> str:
         """Where clients connect."""
         return self.link.url if self.link else self.server.url
+
+    @property
+    def model(self) -> str:
+        """As clients call it."""
+        return self.plan.options.get("name") or self.plan.setup.model
 
     def look(self) -> Moment:
         """Server and link as they are now."""
@@ -68,10 +83,9 @@ class Line:
     def run(self, workload: Workload, timeout: float = 300.0) -> Streamed:
         """All of a workload. TimeoutError when it is not over in time."""
         plan, end = self.plan, time.monotonic() + timeout
-        target = Target(self.url, plan.options.get("name") or plan.setup.model)
         time.sleep(SETTLE)  # what was asked before is in the engine's report by then
         moments = [self.look()]
-        with Fleet(target, workload, plan.processes) as fleet:
+        with Fleet(Target(self.url, self.model), workload, plan.processes) as fleet:
             self.fleet = fleet
             if plan.slow:
                 fleet.slow(plan.slow, plan.slow_rate)
@@ -86,13 +100,19 @@ class Line:
         time.sleep(SETTLE)
         moments.append(self.look())
         report = Report.of(ran.records, client=ran.used)
-        return Streamed(plan.name, tuple(moments), report, plan.setup.threads or 0)
+        first, last = moments[0].link, moments[-1].link
+        spent = Spent(ran.used.cpu, last.cpu - first.cpu if last else 0.0, ran.used.processes)
+        return Streamed(
+            plan.name, tuple(moments), report.output, spent, plan.setup.threads or 0,
+            report, ran.records, fleet.start,
+        )  # fmt: skip
 
     def close(self) -> None:
-        """End the link and the server."""
+        """End the link, and the server unless it was there before."""
         if self.link:
             self.link.close()
-        self.server.close()
+        if self._owns:
+            self.server.close()
 
     def __enter__(self) -> Line:
         return self

@@ -1,31 +1,20 @@
-"""A served, streamed run as a stack and a verdict: the engine, its front end, the link, readers."""
+"""`Streamed`: a workload served and streamed to its end, as server, link and clients saw it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean
 
-from constraintlab.course.engines import Between, engine_stack
 from constraintlab.course.scraped import Delivered
-from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.readers import Readers
-from constraintlab.limits.resource import Resource
-from constraintlab.limits.stack import HostStage, Stack, Station
-from constraintlab.limits.stations import link
+from constraintlab.load.record import Record
 from constraintlab.load.report import Report
 from constraintlab.serving.link_settings import LinkStats
 from constraintlab.telemetry.exposition import Scrape
 
 FULL = 0.9
 """Of the most streams that were open, or ran, at once: below that a run begins or fades out."""
-
-
-FEW = 20
-"""Steps of an engine that are too few to say what a step is."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +54,14 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Streamed:
-    """A workload served to its end. moments: from just before it to just after, in order.
-
-    report: what its clients saw.
-    """
+class Passage:
+    """Tokens on their way through a server between two looks. moments: in order; output: tokens
+    that clients got meanwhile; threads: the engine's."""
 
     name: str
     moments: tuple[Moment, ...]
-    report: Report
+    output: float
+    spent: Spent
     threads: int = 1
 
     @property
@@ -91,24 +79,39 @@ class Streamed:
 
     @property
     def all(self) -> Delivered:
-        """Over the whole run."""
+        """Over the whole passage."""
         return Delivered.between(self.moments[0].scrape, self.moments[-1].scrape)
 
     @property
-    def seconds(self) -> float:
-        """Of the steady part, by the engine's clock."""
-        return self.delivered.window.seconds
+    def wire_bytes(self) -> float:
+        """Bytes a token as the link saw them, heads of responses included; else as the server did.
+
+        Of the whole passage: within it some tokens wait in buffers.
+        """
+        first, last, whole = self.moments[0].link, self.moments[-1].link, self.all
+        if first is None or last is None or last.down <= first.down:
+            return whole.bytes_per_token
+        return (last.down - first.down) / max(1.0, whole.tokens)
+
+
+@dataclass(frozen=True)
+class Streamed(Passage):
+    """A whole workload: moments from just before it to just after.
+
+    report, records: what its clients saw; their clock begins at `start` on that of the moments.
+    """
+
+    report: Report | None = None
+    records: tuple[Record, ...] = ()
+    start: float = 0.0
 
     @property
     def rate(self) -> Estimate:
-        """Tokens/s that the server wrote in the steady part; the spread is that of its quarters."""
-        inside = self.steady
-        cuts = sorted({round(i * (len(inside) - 1) / 4) for i in range(5)})
-        parts = [Delivered.between(inside[a].scrape, inside[b].scrape) for a, b in pairwise(cuts)]
-        rates = [p.tokens / p.window.seconds for p in parts if p.window.seconds > 0]
-        whole = self.delivered.tokens / self.seconds
-        low, high = min([whole, *rates]), max([whole, *rates])
-        return Estimate(whole, low, high, "tok/s")
+        """Tokens/s that reached the clients in the steady part; spread: that of its quarters."""
+        first, last = self.steady[0].scrape.t, self.steady[-1].scrape.t
+        cuts = [first + i * (last - first) / 4 for i in range(5)]
+        rates = [self._between(a, b) / (b - a) for a, b in [(first, last), *pairwise(cuts)]]
+        return Estimate(rates[0], min(rates), max(rates), "tok/s")
 
     @property
     def whole_rate(self) -> float:
@@ -116,89 +119,16 @@ class Streamed:
         return self.report.output_per_s
 
     @property
-    def spent(self) -> Spent:
-        """In all of the run."""
-        links = [m.link for m in self.moments if m.link]
-        used = links[-1].cpu - links[0].cpu if links else 0.0
-        return Spent(self.report.client.cpu, used, self.report.client.processes)
+    def wrong(self) -> int:
+        """Requests that did not run to their end, or were answered wrongly."""
+        return sum(not r.ok or r.right is False for r in self.records)
+
+    def _between(self, first: float, last: float) -> float:
+        """Tokens that came between two moments."""
+        first, last = first - self.start, last - self.start
+        events = (e for r in self.records for e in _pairs(r))
+        return sum(n for t, n in events if first < t <= last)
 
 
-def stack_of(
-    run: Streamed,
-    caps: Capacities,
-    gap: Between,
-    *,
-    cores: float,
-    rate: float | None = None,
-    slow: Sequence[Readers] = (),
-    offered: float = math.inf,
-) -> Stack:
-    """The whole path at the run's working point.
-
-    caps: for the engine's threads; gap: see `engines.between`; cores: of the machine, which all
-    processes share. rate: bytes/s of the link, None without one. slow: readers whose rate is
-    known. offered: tokens/s asked for, where the queue is sometimes empty. A reader that can't
-    keep up, or a link, pauses requests: they still are the engine's population.
-    """
-    done, inside = run.delivered, run.steady
-    window = done.window
-    if window.grown("steps") < FEW:
-        # It ran ahead and has nothing to do: what a token asks of it, all of the run says.
-        window = run.all.window
-    engine = engine_stack(window, caps, gap)
-    waits = fmean(m.waiting for m in inside) >= 0.5
-    streams = fmean(m.active for m in inside)
-    everything = max(1.0, run.report.output)
-    spent = run.spent
-    stations = [
-        _front_end(done, run.all),
-        Station("load client", Resource.CLIENT, spent.client / everything / spent.processes,
-                spent.client / everything),
-    ]  # fmt: skip
-    if spent.link:
-        each = spent.link / everything
-        stations.append(Station("link's process", Resource.CLIENT, each, each))
-    if rate is not None:
-        stations.append(link(_on_the_wire(run), rate))
-    idle = {"tell": _told(window, run.threads)}
-    host = tuple(
-        HostStage(s.name, each=idle[s.name] / max(1.0, window.grown("sequences")))
-        if s.name in idle
-        else s
-        for s in engine.host
-    )
-    return replace(
-        engine,
-        host=host,
-        stations=tuple(stations),
-        readers=tuple(slow),
-        population=math.inf if waits else max(window.batch, streams),
-        offered=offered,
-        shared_cores=cores,
-    )
-
-
-def _front_end(steady: Delivered, whole: Delivered) -> Station:
-    """In the steady part; in all of the run where hardly a token was written there."""
-    return (steady if steady.tokens >= FEW else whole).station()
-
-
-def _told(window, threads: int) -> float:
-    """Core-seconds outside of steps: an engine that waits for readers spends none.
-
-    With one thread, whatever the process spent that was not in a step.
-    """
-    inside = sum(window.grown(n) for n in ("forward", "schedule", "draw", "emit"))
-    rest = window.grown("cpu") - inside if threads == 1 else 0.0
-    return max(rest, window.grown("tell"))
-
-
-def _on_the_wire(run: Streamed) -> float:
-    """Bytes a token as the link saw them, heads of responses included; else as the server did.
-
-    Of the whole run: within it some tokens wait in buffers.
-    """
-    first, last, whole = run.moments[0].link, run.moments[-1].link, run.all
-    if first is None or last is None or last.down <= first.down:
-        return whole.bytes_per_token
-    return (last.down - first.down) / max(1.0, whole.tokens)
+def _pairs(record: Record) -> Sequence[tuple[float, int]]:
+    return tuple(zip(record.events.times, record.events.tokens, strict=True))

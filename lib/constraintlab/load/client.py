@@ -52,6 +52,7 @@ class Client:
         self.lags: list[float] = []
         """Seconds that the event loop was late, one every BEAT."""
         self._start: float | None = None
+        self._cpu = 0.0
         self._streams: dict[int, Stream] = {}
         self._tasks: set[asyncio.Task] = set()
         self._gone: deque[Lane] = deque(maxlen=SHOWN)
@@ -67,6 +68,7 @@ class Client:
     async def run(self, asks: Iterable[Ask], start: float | None = None) -> None:
         """Until the last request has ended. start: on the clock, now unless given."""
         self._start = self._clock() if start is None else start
+        self._cpu = time.process_time()
         beat = asyncio.create_task(self._beat())
         connector = aiohttp.TCPConnector(
             limit=0, force_close=True, socket_factory=_socket, ttl_dns_cache=600
@@ -109,7 +111,7 @@ class Client:
         lag = max(self.lags[-25:], default=0.0)
         return Counters(
             self.now, self._sent, len(self._streams), streaming,
-            **self._ended, tokens=self._tokens, lag=lag,
+            **self._ended, tokens=self._tokens, lag=lag, cpu=time.process_time() - self._cpu,
         )  # fmt: skip
 
     def lanes(self, most: int = SHOWN) -> list[Lane]:

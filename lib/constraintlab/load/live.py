@@ -13,7 +13,7 @@ Span = tuple[str, float, float | None]
 class Counters:
     """Totals since the run's start. open: sent and not ended; streaming: of them, those that have
     had a token. failed: neither ok, rejected nor cancelled. lag: seconds that the client's own
-    loop was late, the worst lately."""
+    loop was late, the worst lately. cpu: core-seconds that the client has spent."""
 
     now: float = 0.0
     sent: int = 0
@@ -25,6 +25,7 @@ class Counters:
     cancelled: int = 0
     tokens: int = 0
     lag: float = 0.0
+    cpu: float = 0.0
 
     @property
     def ended(self) -> int:

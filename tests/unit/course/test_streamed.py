@@ -8,7 +8,8 @@ import pytest
 from constraintlab.course.engines import Between
 from constraintlab.course.line import Line, Plan
 from constraintlab.course.scraped import Delivered, NotOurs, report
-from constraintlab.course.streamed import Moment, Streamed, stack_of
+from constraintlab.course.streamed import Moment, Spent, Streamed
+from constraintlab.course.streamed_stack import stack_of
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
@@ -17,6 +18,7 @@ from constraintlab.limits.resource import Resource
 from constraintlab.load import preflight
 from constraintlab.load.arrivals import Uniform
 from constraintlab.load.profiles import Lengths, Profile
+from constraintlab.load.record import Events, Record
 from constraintlab.load.target import Target
 from constraintlab.load.workload import Workload
 from constraintlab.telemetry.exposition import Scrape
@@ -105,10 +107,16 @@ def moment(t, running, tokens):
     return Moment(Scrape.of("\n".join(lines) + "\n", t))
 
 
-def test_the_steady_part_is_where_nearly_as_many_run_as_ever_did(starved):
+def test_the_steady_part_is_where_nearly_as_many_run_as_ever_did():
     running = (0, 2, 8, 8, 7.5, 8, 7, 3, 0)
     moments = tuple(moment(i, n, 100 * i) for i, n in enumerate(running))
-    ran = Streamed("made", moments, starved[0].report)
+    # 25 tokens every quarter of a second, on a clock that starts half a second later.
+    events = Events([(i / 4, 25, 99) for i in range(1, 31)])
+    record = Record(0, 0.0, 0.0, first=0.25, last=7.5, events=events, output_tokens=750)
+    ran = Streamed("made", moments, 750, Spent(), records=(record,), start=0.5)
     assert ran.steady == moments[2:6]
     assert ran.rate.value == pytest.approx(100.0) == ran.rate.low
     assert replace(ran, moments=moments[:4]).steady == moments[:4]
+    late = replace(ran, start=4.0)  # the clients got nothing before 4.25
+    assert late.rate.low == 0.0 < late.rate.value < 50.0 < late.rate.high
+    assert ran.wrong == 0 and replace(ran, records=(replace(record, right=False),)).wrong == 1

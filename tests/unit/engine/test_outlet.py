@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from constraintlab.engine.loop import Emitted
 from constraintlab.engine.outlet import Outlet
+from constraintlab.engine.reasoner.weights import Characters
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.voice import Voice
@@ -62,15 +63,16 @@ def test_every_token_and_every_text_arrives_once_and_in_order(interval, answers)
 TOKENIZER = words(600)
 
 
+@pytest.mark.parametrize("tokenizer", [TOKENIZER, Characters()])
 @given(
     interval=st.integers(2, 9), tokens=st.lists(st.integers(0, 599), min_size=1, max_size=40),
     stop_token=st.sampled_from([(), (300,)]),
 )  # fmt: skip
-def test_tokens_said_together_are_the_text_that_they_are_alone(interval, tokens, stop_token):
+def test_tokens_said_together_are_what_they_are_alone(tokenizer, interval, tokens, stop_token):
     """Bytes among the tokens cut characters in two anywhere."""
     request = Request(0, [1], Sampling(99, stop_tokens=stop_token))
-    alone = Voice(request, TOKENIZER.stream())
-    together = Voice(request, TOKENIZER.stream(), interval)
+    alone = Voice(request, tokenizer.stream())
+    together = Voice(request, tokenizer.stream(), interval)
     ends = [i == len(tokens) - 1 for i in range(len(tokens))]
     one, many = (
         [v.say(t, last=e) for t, e in zip(tokens, ends, strict=True)] for v in (alone, together)

@@ -47,9 +47,9 @@ class Characters:
         """Itself: a character is whole with its token."""
         return self
 
-    def put(self, token: int) -> str:
-        """The character."""
-        return self.decode([token])
+    def put(self, *tokens: int) -> str:
+        """Their characters."""
+        return self.decode(tokens)
 
     def finish(self) -> str:
         """Nothing is ever held back."""
