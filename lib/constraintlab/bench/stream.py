@@ -12,6 +12,7 @@ from constraintlab.bench import abuse, wire
 from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
 from constraintlab.bench.stalled import stalled
+from constraintlab.course import wiretap
 from constraintlab.engine.setup import Setup
 from constraintlab.serving.launch import Server
 from constraintlab.telemetry.exposition import Scrape
@@ -65,7 +66,7 @@ def path(report: Report, rounds: int, streams: int, tokens: int, say: Say) -> No
     asked = wire.request(PROMPT, tokens)
     with ExitStack() as stack:
         one, eight = (stack.enter_context(Server(setup, stream_interval=i)) for i in (1, 8))
-        parts = wire.pieces(wire.answer(one.port, asked))
+        parts = wiretap.pieces(wiretap.answer(one.port, asked))
         port, pid = stack.enter_context(wire.bare(parts, streams))
         over, faster, wall, events = [], [], [], []
         stages: dict[str, list[float]] = defaultdict(list)

@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import json
 import pickle
-import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
 
+from constraintlab.course.wiretap import post
 from constraintlab.engine.spawn import environment, spawn
 
 
 def request(prompt: Sequence[int], tokens: int) -> bytes:
     """A streamed completion as bytes."""
     said = {"prompt": list(prompt), "max_tokens": tokens, "stream": True, "ignore_eos": True}
-    body = json.dumps(said).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def answer(port: int, asked: bytes) -> bytes:
-    """All bytes of one answer, its head too."""
-    with socket.create_connection(("127.0.0.1", port)) as link:
-        link.sendall(asked)
-        data = b""
-        while not data.endswith(b"0\r\n\r\n"):
-            got = link.recv(1 << 16)
-            if not got:
-                break
-            data += got
-    return data
-
-
-def pieces(data: bytes) -> list[bytes]:
-    """An answer's bytes cut where an event begins, so that each piece has one at most; the head
-    goes with the first."""
-    starts = [m.start() for m in re.finditer(rb"[0-9a-f]+\r\ndata: ", data)]
-    cuts = [0, *starts[1:], len(data)]
-    return [data[a:b] for a, b in pairwise(cuts)]
+    return post("/v1/completions", said)
 
 
 def spent(pid: int) -> float:

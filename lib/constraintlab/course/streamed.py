@@ -86,12 +86,12 @@ class Passage:
     def wire_bytes(self) -> float:
         """Bytes a token as the link saw them, heads of responses included; else as the server did.
 
-        Of the whole passage: within it some tokens wait in buffers.
+        Of the whole passage, for the tokens that clients got: within it others wait in buffers.
         """
-        first, last, whole = self.moments[0].link, self.moments[-1].link, self.all
+        first, last = self.moments[0].link, self.moments[-1].link
         if first is None or last is None or last.down <= first.down:
-            return whole.bytes_per_token
-        return (last.down - first.down) / max(1.0, whole.tokens)
+            return self.all.bytes_per_token
+        return (last.down - first.down) / max(1.0, self.output)
 
 
 @dataclass(frozen=True)

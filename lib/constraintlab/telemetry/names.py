@@ -85,6 +85,8 @@ _TABLE = {
     "server.streams_coalescing": ("", "streams whose reader is slow: several tokens an event"),
     "server.streams_paused": ("", "streams whose reader is so slow that the request is paused"),
     "server.streams_cut_per_s": ("1/s", "streams ended for a slow reader, between scrapes"),
+    "link.full_share": ("", "bytes on the link as a share of what it can carry, last second"),
+    "client.cores": ("cores", "CPU time of the load clients, between the last looks"),
     "server.scrape_s": ("s", "how long the server took to answer the last scrape"),
     "server.scrape_age_s": ("s", "how long ago the newest scrape was"),
     "torch.cuda_allocated_bytes": ("B", "GPU memory in live tensors"),
