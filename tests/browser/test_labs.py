@@ -74,9 +74,45 @@ def more_in_flight(notebook, lab, shot):
     shot(notebook, "lab-04-in-flight", box)
 
 
+TURNED = """([name, act]) => new Promise((done) => {
+    const control = document.querySelector('.' + name);
+    const box = control.closest('.jp-OutputArea-output'), start = performance.now();
+    const note = () => box.querySelector('.link-note').innerText;
+    const said = note();
+    new MutationObserver(() => {
+        if (note() !== said) done([performance.now() - start, note()]);
+    }).observe(box, {childList: true, subtree: true, characterData: true});
+    if (act === 'click') control.click();
+    else control.querySelector('.noUi-handle').dispatchEvent(
+        new KeyboardEvent('keydown', {key: act, bubbles: true}));
+})"""
+
+
+def turn_the_knobs(notebook, lab, shot):
+    """Lab 06: the link says what it was set to, while its cell is awaited and tokens stream."""
+    cell = next(i for i, s in enumerate(sources(lab)) if "Knobs(" in s)
+    notebook.show_cell(cell)
+    run = f"jupyterapp.shell.currentWidget.content.activeCellIndex = {cell}; "
+    notebook.page.evaluate(run + "void jupyterapp.commands.execute('notebook:run-cell')")
+    box = notebook.page.locator(".jp-OutputArea-output", has=notebook.page.locator(".link-rate"))
+    box.get_by_text("of 16").wait_for(timeout=20_000)
+    for name, act, told in (
+        ("link-rate", "End", "the link carries 60.0 kB/s, 0 ms late; no slow"),
+        ("link-delay", "ArrowRight", "60.0 kB/s, 20 ms late; no slow"),
+        ("link-slow-reader", "click", "20 ms late; 1 slow reader of 16"),
+    ):
+        took, note = notebook.page.evaluate(TURNED, [name, act])
+        assert notebook.busy and took < 250 and told in note, (name, took, note)
+    notebook.wait_idle(60)
+    box.get_by_text("one", exact=True).first.wait_for(timeout=5_000)
+    shot(notebook, "lab-06-knobs", box)
+
+
 SLIDER = "inflight-slider"
 BEFORE = {"00": choose}
-AFTER = {"00": held_against_the_measurement, "03": slide, "04": more_in_flight}
+AFTER = {
+    "00": held_against_the_measurement, "03": slide, "04": more_in_flight, "06": turn_the_knobs,
+}  # fmt: skip
 """What a person does in a lab besides running it: one page a lab, since each costs seconds."""
 
 
@@ -84,6 +120,9 @@ AFTER = {"00": held_against_the_measurement, "03": slide, "04": more_in_flight}
 @pytest.mark.reacts("tile-queries")
 @pytest.mark.reacts("tile-keys")
 @pytest.mark.reacts("inflight-slider")
+@pytest.mark.reacts("link-rate")
+@pytest.mark.reacts("link-delay")
+@pytest.mark.reacts("link-slow-reader")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "lab", [LABS[0], *(pytest.param(lab, marks=pytest.mark.long) for lab in LABS[1:])]

@@ -6,14 +6,13 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
 from constraintlab.bench.story import CHAPTERS, MODEL, REQUESTS, Chapter, Flags, chapters, workload
-from constraintlab.course.calibrate import calibrated, probed
-from constraintlab.course.driver import Driver
+from constraintlab.course.calibrate import Grounds, probed
 from constraintlab.course.engines import Between
 from constraintlab.course.line import Line
 from constraintlab.course.streamed import Streamed
@@ -94,7 +93,7 @@ def run(
 
     report, caps = Report("migration", describe()), probe.capacities("cpu", say=say)
     say("what lies between the engine's kernels …")
-    gap = asyncio.run(_gap(caps))
+    gap = asyncio.run(Grounds(caps).gap(Flags(rung="flash").plan("").setup))
     runs, others = measure(Bench(requests, caps, gap), rounds, decoys, say)
     found = [_usual(some) for some in runs]
     for i, chapter in enumerate(CHAPTERS):
@@ -115,15 +114,6 @@ def run(
     if worst:
         report.add("decoy_worst_gain", median_of([worst], "×"), "the largest of those")
     return report
-
-
-async def _gap(caps: Capacities) -> Between:
-    driver = Driver()
-    try:
-        setup = replace(Flags(rung="flash").plan("").setup, words=False)
-        return (await calibrated(driver, setup, caps))[0]
-    finally:
-        driver.close()
 
 
 def _names(verdict: Verdict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,12 +12,16 @@ from constraintlab.course.driver import POLL, Driver
 from constraintlab.course.engines import Between, Window, between, engine_stack
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.stub import pace
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import needs
 from constraintlab.limits.drift import refreshed
 
 CROWD = 16
 """Sequences of the run that is held against a run of one."""
+
+CEILINGS = ("compute.float32", "compute.exp", "bandwidth")
+"""What a served engine's verdict rests on."""
 
 PROMPT, TOKENS, WARM = 128, 96, 4
 """Tokens of their prompts, tokens that they write, and those of a run that is not counted."""
@@ -82,3 +87,37 @@ def probed(caps: Capacities, names: list[str], threads: int | None) -> Capacitie
     """
     with on_threads(threads):
         return replace(refreshed(caps, names), cores=float(threads or caps.cores))
+
+
+class Grounds:
+    """What verdicts on served engines rest on. caps: of the whole machine."""
+
+    def __init__(self, caps: Capacities) -> None:
+        self._caps = caps
+        self._gaps: dict[tuple, Between] = {}
+        self._seen: dict[int | None, tuple[float, Capacities]] = {}
+
+    async def gap(self, setup: Setup) -> Between:
+        """What lies between this engine's kernels, measured once; a stub has none."""
+        key = setup.model, setup.dtype, setup.threads
+        if pace(setup.model) is not None:
+            return Between()
+        if key not in self._gaps:
+            driver = Driver()
+            try:
+                plain = replace(setup, words=False, interval=1)
+                self._gaps[key] = (await calibrated(driver, plain, self._caps))[0]
+            finally:
+                driver.close()
+        return self._gaps[key]
+
+    def now(self, setup: Setup, old: float = 0.0) -> Capacities:
+        """CEILINGS for this engine's threads, as they were at most `old` seconds ago; a stub needs
+        none."""
+        if pace(setup.model) is not None:
+            return probed(self._caps, [], setup.threads)
+        kept = self._seen.get(setup.threads)
+        if kept is None or time.monotonic() - kept[0] > old:
+            kept = time.monotonic(), probed(self._caps, list(CEILINGS), setup.threads)
+            self._seen[setup.threads] = kept
+        return kept[1]

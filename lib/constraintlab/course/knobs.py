@@ -8,7 +8,6 @@ import time
 from html import escape
 
 from constraintlab.course.line import Line, Plan
-from constraintlab.course.streamed import Moment
 from constraintlab.course.streaming_stage import StreamingStage
 from constraintlab.load.live import Counters
 from constraintlab.load.workload import Workload
@@ -31,7 +30,7 @@ BY_ITSELF: tuple[Setting, ...] = (
 """What it goes through until somebody turns a knob: bytes/s, seconds of delay, a slow reader."""
 
 SETTLED = 1.5
-"""Seconds after a change from which on the figures belong to it."""
+"""Seconds after a change from which on the figures belong to it; half a turn of a short run."""
 
 
 class Knobs:
@@ -42,7 +41,7 @@ class Knobs:
         self.setting, self.touched = BY_ITSELF[0], False
         self.seen: dict[Setting, tuple[float, float | None, float | None]] = {}
         self._line: Line | None = None
-        self._note, self._since = "not started", 0.0
+        self._note, self._since, self._settled = "not started", 0.0, SETTLED
         self._box = self._shown = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -54,11 +53,12 @@ class Knobs:
     async def run(self, seconds: float) -> None:
         """Stream for so long. The panel draws meanwhile; what is open at the end is hung up on."""
         self._loop, stage = asyncio.get_running_loop(), self.stage
+        self._settled = min(SETTLED, seconds / len(BY_ITSELF) / 2)
         stage.on_look = self._hear
         try:
             await stage.stream(self.plan, self.workload, lambda line: self._go(line, seconds))
         finally:
-            stage.on_look = lambda moment, counters: None
+            stage.on_look = lambda counters: None
             self._line = None
             self._note = "ended: run the cell again to go on"
             self._show()
@@ -88,14 +88,14 @@ class Knobs:
             self._note = told(link.stats(), delay)
         self._show()
 
-    def _hear(self, moment: Moment, counters: Counters) -> None:
+    def _hear(self, counters: Counters) -> None:
         """From the thread that runs."""
         stream = self.stage.source.stream(counters.now)
         figures = self.stage.source.rate(), stream.client_itl, stream.server_itl
         self._loop.call_soon_threadsafe(self._note_down, figures)
 
     def _note_down(self, figures: tuple[float, float | None, float | None]) -> None:
-        if time.monotonic() - self._since >= SETTLED:
+        if time.monotonic() - self._since >= self._settled:
             self.seen[self.setting] = figures
             self._show()
 

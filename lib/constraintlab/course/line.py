@@ -21,8 +21,8 @@ from constraintlab.telemetry.metrics_source import fetch
 EVERY = 0.2
 """Seconds between two looks at the server."""
 
-SETTLE = 0.25
-"""Seconds after an answer in which the engine's report of it comes."""
+SETTLE = 0.15
+"""Seconds after an answer in which the engine's report of it comes: there are ten a second."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class LineSource:
             {n: r.source for n, r in readings.items()},
         )  # fmt: skip
         link = self._looks[-1].moment.link
-        others: dict = {"client_itl": self._client_itl()}
+        # A server that has written all to its sockets' buffers has no stream open any more.
+        others: dict = {"client_itl": self._client_itl(), "readers": self._looks[-1].counters.open}
         if link is not None:
             capacity = float("inf") if link.capacity is None else link.capacity
             others |= {"link_rate": link.rate, "link_capacity": capacity}

@@ -15,6 +15,7 @@ from constraintlab.course.driver import Driver, Ran
 from constraintlab.course.engine_source import EngineSource
 from constraintlab.course.engines import Between, Window, engine_stack, measured
 from constraintlab.course.questions import Question
+from constraintlab.course.roof import Roof, peak
 from constraintlab.engine.report import Report
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
@@ -56,7 +57,7 @@ class Served:
     @property
     def peak_share(self) -> float:
         """FLOP/s, counted over measured time, ÷ the ceiling of the engine's threads."""
-        return self.window.flops() / self.caps.compute["float32"].value
+        return self.window.flops() / peak(self.caps)
 
     @property
     def inside(self) -> float:
@@ -77,7 +78,7 @@ class ServingStage:
         from constraintlab.telemetry.sampler import Sampler
 
         self.lab, self.source = lab, EngineSource()
-        self._roof, self._points = None, []
+        self._roof: Capacities | None = None
         self._live: tuple[str, Served | None, float] | None = None
         self.driver = Driver(self._hear)
         self.sampler = Sampler([HostSource(), self.source])
@@ -87,6 +88,7 @@ class ServingStage:
             lab=lab.number, chips=("measured · this machine", *chips), sampler=self.sampler
         )
         self.panel.set_strip(lab.strip())
+        self._points = Roof(self.panel)
 
     async def serve(
         self, name: str, setup: Setup, some: Sequence[Question], beside: Served | None = None
@@ -116,7 +118,7 @@ class ServingStage:
         verdict, stack = self._verdict(ran, gap, caps)
         served = Served(name, setup, verdict, stack, caps, gap, ran)
         self.panel.set_verdict(verdict)
-        self._point(name, served)
+        self._points.add(name, served.window, served.caps)
         return served
 
     def close(self) -> None:
@@ -163,20 +165,7 @@ class ServingStage:
             [
                 Series("engine.kv_reserved_share", "KV reserved", Resource.KV_CAPACITY, 1.0),
                 Series("engine.bytes_per_s", "bandwidth", Resource.BANDWIDTH, caps.bandwidth.value),
-                Series("engine.flops_per_s", "compute", Resource.COMPUTE, _peak(caps)),
+                Series("engine.flops_per_s", "compute", Resource.COMPUTE, peak(caps)),
                 Series("engine.forward_share", "in the forward pass", None, 1.0),
             ]
         )
-
-    def _point(self, name: str, served: Served) -> None:
-        from constraintlab.panel import RooflinePoint
-
-        w = served.window
-        ghosts = [replace(p, ghost=True) for p in self._points if p.name != name]
-        self._points = [*ghosts, RooflinePoint(name, w.flops() / w.bytes(), w.flops())]
-        caps = served.caps
-        self.panel.set_roofline([("float32", _peak(caps))], caps.bandwidth.value, self._points)
-
-
-def _peak(caps: Capacities) -> float:
-    return caps.compute["float32"].value

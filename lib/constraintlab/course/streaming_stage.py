@@ -12,16 +12,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from statistics import fmean
 
-from constraintlab.course.calibrate import calibrated, probed
+from constraintlab.course.calibrate import CEILINGS, Grounds
 from constraintlab.course.clientview import lanes
-from constraintlab.course.driver import Driver
 from constraintlab.course.engines import Between
 from constraintlab.course.line import Line, Plan
 from constraintlab.course.line_source import LineSource
+from constraintlab.course.roof import Roof
 from constraintlab.course.streamed import Moment, Passage, Streamed
 from constraintlab.course.streamed_stack import stack_of
 from constraintlab.course.told import Told, Undelivered
-from constraintlab.engine.setup import Setup
 from constraintlab.engine.stub import pace
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
@@ -34,9 +33,14 @@ from constraintlab.load.live import Counters
 from constraintlab.load.workload import Workload
 from constraintlab.serving.launch import Server
 
-CEILINGS = ("compute.float32", "compute.exp", "bandwidth")
 INTERIM = 5
 """Looks from one verdict to the next while a run goes on: a second."""
+
+FRESH = 5.0
+"""Seconds for which the ceilings after one run are those before the next."""
+
+KEPT = 2
+"""Servers of a real model that are kept for plans to come: they take seconds to start."""
 
 WARM = 2
 """Requests of a new server before anything counts."""
@@ -45,8 +49,7 @@ Meanwhile = Callable[[Line], Awaitable[object]]
 
 
 class StreamingStage:
-    """A panel over servers, one after the other; a plan that shares its server with the one before
-    finds it warm."""
+    """A panel over servers, one after the other; a plan that shares the last one finds it warm."""
 
     def __init__(self, lab, *chips: str) -> None:
         from constraintlab.limits import probe
@@ -57,7 +60,7 @@ class StreamingStage:
         self.lab, self.source = lab, LineSource()
         self.line: Line | None = None
         """What runs now."""
-        self.on_look: Callable[[Moment, Counters], object] = lambda moment, counters: None
+        self.on_look: Callable[[Counters], object] = lambda counters: None
         """Called with each look at a run, from another thread."""
         # The engine runs on the processor, also where the machine has a GPU.
         self.caps = lab.capacities if lab.device == "cpu" else probe.capacities("cpu", say=print)
@@ -73,21 +76,20 @@ class StreamingStage:
                 Series("server.host_forward_cores", "engine in its forward pass", None),
             ]
         )
-        self._gaps: dict[tuple, Between] = {}
-        self._kept: tuple[Plan, Server] | None = None
+        self._roof = Roof(self.panel)
+        self._roof.draw(self.caps)
+        self._grounds = Grounds(self.caps)
+        self._kept: list[tuple[Plan, Server]] = []
         self._looks, self._most, self._now = 0, 0, self.caps
 
     async def stream(
         self, plan: Plan, workload: Workload, meanwhile: Meanwhile | None = None
     ) -> Told:
-        """The workload along a line of this plan, its panel drawing; the verdict.
-
-        meanwhile: awaited with the line once its clients run. Raises Undelivered where no token
-        came.
-        """
-        gap = await self._gap(plan.setup)
+        """The workload along a line of this plan while the panel draws; Undelivered if no token
+        came. meanwhile: awaited with the line once its clients run."""
+        gap = await self._grounds.gap(plan.setup)
         server = await self._server(plan, workload)
-        self._now = await asyncio.to_thread(self._probed, plan.setup)
+        self._now = await asyncio.to_thread(self._grounds.now, plan.setup, FRESH)
         self.source.restart()
         self._looks = self._most = 0
         line = await asyncio.to_thread(Line, plan, lambda m: self._look(m, gap), server)
@@ -106,50 +108,34 @@ class StreamingStage:
             await asyncio.to_thread(line.close)
         if not ran.output:
             raise Undelivered.of(ran, server)
-        after = await asyncio.to_thread(self._probed, plan.setup)
+        after = await asyncio.to_thread(self._grounds.now, plan.setup)
         told = self._told(plan, ran, gap, midway(self._now, after, CEILINGS))
         self.panel.set_verdict(told.verdict)
+        self._roof.add(plan.name, ran.delivered.window, told.caps)
         return told
 
     def close(self) -> None:
-        """End the server, and let the panel rest on what it last showed."""
-        if self._kept:
-            self._kept[1].close()
-        self._kept = None
+        """End the servers, and let the panel rest on what it last showed."""
+        for _, server in self._kept:
+            server.close()
+        self._kept.clear()
         self.panel.close()
 
     async def _server(self, plan: Plan, workload: Workload) -> Server:
-        """The one of the plan before, or a new one, warmed up."""
-        if self._kept and self._kept[0].shares(plan) and self._kept[1].running:
-            return self._kept[1]
-        if self._kept:
-            await asyncio.to_thread(self._kept[1].close)
-        self._kept = None
+        """One that a plan before had, or a new one, warmed up."""
+        for kept, server in self._kept:
+            if kept.shares(plan) and server.running:
+                return server
+        stays = [k for k in self._kept if pace(k[0].setup.model) is None][-(KEPT - 1) :]
+        for one in [k for k in self._kept if k not in stays]:
+            self._kept.remove(one)
+            await asyncio.to_thread(one[1].close)
         server = await asyncio.to_thread(lambda: Server(plan.setup, **plan.options))
-        self._kept = (plan, server)
+        self._kept.append((plan, server))
         if pace(plan.setup.model) is None:
             line = Line(replace(plan, link=None, slow=0), server=server)
             await asyncio.to_thread(line.run, replace(workload, limit=WARM))
         return server
-
-    async def _gap(self, setup: Setup) -> Between:
-        """What lies between this engine's kernels; a stub has none."""
-        key = setup.model, setup.dtype, setup.threads
-        if pace(setup.model) is not None:
-            return Between()
-        if key not in self._gaps:
-            driver = Driver()
-            try:
-                plain = replace(setup, words=False)
-                self._gaps[key] = (await calibrated(driver, plain, self.caps))[0]
-            finally:
-                driver.close()
-        return self._gaps[key]
-
-    def _probed(self, setup: Setup) -> Capacities:
-        """The ceilings that a verdict on this engine needs, as they are now."""
-        names = CEILINGS if pace(setup.model) is None else ()
-        return probed(self.caps, list(names), setup.threads)
 
     def _look(self, moment: Moment, gap: Between) -> None:
         """Draw this moment, and a verdict now and then; from the thread that runs."""
@@ -169,13 +155,15 @@ class StreamingStage:
             setup = line.plan.setup
             seen = self.source.passage(line.plan.name, line.plan.processes, setup.threads or 0)
             if seen is not None and seen.output > 0:
-                rate = self.source.rate()
-                self.panel.set_verdict(self._verdict(line, seen, gap, rate))
-        self.on_look(moment, counters)
+                self.panel.set_verdict(self._verdict(line, seen, gap))
+        self.on_look(counters)
 
-    def _verdict(self, line: Line, seen: Passage, gap: Between, rate: float) -> Verdict:
+    def _verdict(self, line: Line, seen: Passage, gap: Between) -> Verdict:
         """On the last moments; the link as it is set now."""
-        stack = self._stack(line.plan, seen, self._now, gap, _carries(line))
+        stack, rate = (
+            self._stack(line.plan, seen, self._now, gap, _carries(line)),
+            self.source.rate(),
+        )
         return diagnose(stack, self._now, measured=Estimate(rate, rate, rate, "tok/s"))
 
     def _told(self, plan: Plan, ran: Streamed, gap: Between, caps: Capacities) -> Told:

@@ -29,16 +29,17 @@ def events(seen: Mapping[str, tuple[Event, int]]) -> Table:
 
 
 def runs(*told: Told) -> Table:
-    """Runs side by side, from the first send to the last token."""
+    """Runs side by side: from the first send to the last token, unless a row says otherwise."""
     rows = {
         "tok/s at the clients": lambda t: f"{t.rate:,.0f}",
+        "while nearly all streams were open": lambda t: f"{t.ran.rate.value:,.0f}",
+        "predicted for that": lambda t: f"{t.verdict.predicted:,.0f}",
         "tokens an event": lambda t: f"{t.ran.all.tokens_per_event:.1f}",
         "bytes a token": lambda t: f"{t.ran.wire_bytes:.0f}",
         "first token, median": lambda t: wait(t.ran.report.ttft[50]),
         "whole answer, median": lambda t: wait(t.ran.report.e2e[50]),
         "engine in its forward pass": lambda t: f"{t.ran.all.window.forward:.0%}",
         "binds": lambda t: " and ".join(r.label for r in t.verdict.constraint),
-        "predicted tok/s": lambda t: f"{t.verdict.predicted:,.0f}",
     }
     return Table(
         ("", *(t.name for t in told)), [(what, *(of(t) for t in told)) for what, of in rows.items()]

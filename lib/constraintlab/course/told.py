@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from constraintlab.course.line import Plan
 from constraintlab.course.streamed import Streamed
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.serving.launch import Server
@@ -30,6 +31,17 @@ class Told:
     def rate(self) -> float:
         """Tokens/s from the first send to the last token at a client."""
         return self.ran.whole_rate
+
+    @property
+    def engine_us(self) -> float:
+        """Microseconds of a core that the engine's process spends on a token beside kernels."""
+        batch = max(1.0, self.stack.resident)
+        return 1e6 * sum(s.each + s.fixed / batch for s in self.stack.host) / self.stack.tokens
+
+    @property
+    def front_us(self) -> float:
+        """The same for the front end."""
+        return 1e6 * next(s.cores for s in self.stack.stations if s.resource is Resource.HOST)
 
 
 class Undelivered(RuntimeError):

@@ -30,12 +30,19 @@ def answer(port: int, asked: bytes, timeout: float = 30.0) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout) as link:
         link.sendall(asked)
         data = b""
-        while not data.endswith(END):
+        while not _whole(data):
             got = link.recv(1 << 16)
             if not got:
                 break
             data += got
     return data
+
+
+def _whole(data: bytes) -> bool:
+    """Whether an answer is all there: to its last chunk, or as long as its head says."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    long = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return bool(end) and (len(body) >= int(long[1]) if long else data.endswith(END))
 
 
 def pieces(data: bytes) -> list[bytes]:

@@ -1,0 +1,69 @@
+"""Lab 06's exercise: the reference against its definition, and answers that are nearly right."""
+
+import math
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constraintlab.course.check import check
+from constraintlab.course.exercises_streaming import MOST, interval, p99, waits
+
+GAPS = st.lists(st.lists(st.floats(0.001, 0.1), min_size=2, max_size=80), min_size=1, max_size=4)
+
+
+def one_after_the_other(answers, target):
+    """By the definition, slice by slice."""
+    best = 1
+    for k in range(2, MOST + 1):
+        found = [math.fsum(g[i : i + k]) for g in answers for i in range(len(g) - k + 1)]
+        found.sort()
+        if found and found[math.ceil(0.99 * len(found)) - 1] <= target + 1e-12:
+            best = k
+    return best
+
+
+@given(answers=GAPS, target=st.floats(0.005, 2.0))
+def test_the_reference_is_its_definition(answers, target):
+    assert interval(answers, target) == one_after_the_other(answers, target)
+
+
+def test_waits_are_sums_of_gaps_in_a_row():
+    assert waits([[1, 2, 4], [8]], 2) == [3, 6] and waits([[1, 2, 4], [8]], 4) == []
+    assert p99(range(1, 201)) == 198 and p99([5]) == 5
+
+
+def flat(answers):
+    return [gap for gaps in answers for gap in gaps]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda a, t: max(1, int(t / fmean(flat(a)))), "on average"),
+        (lambda a, t: max(1, int(t / p99(flat(a)))), "every gap is a bad one"),
+        (lambda a, t: max(1, interval(a, t) - 1), "short enough with more"),
+        (lambda a, t: MOST, "longer than that"),
+        (lambda a, t: 1, "short enough with more"),
+        (lambda a, t: 0, "no interval"),
+        (lambda a, t: 8.0, "whole number"),
+        (lambda a, t: None, "nothing yet"),
+    ],
+)
+def test_an_answer_that_is_nearly_right_is_told_why_not(answer, said):
+    result = check("06.interval", answer)
+    assert not result.ok
+    assert said in result.message
+
+
+def test_the_right_one_is_right_and_so_is_who_stops_at_the_first_that_fails():
+    assert check("06.interval", interval).ok
+
+    def first(answers, target):
+        k = 1
+        while k < MOST and (found := waits(answers, k + 1)) and p99(found) <= target:
+            k += 1
+        return k
+
+    assert check("06.interval", first).ok
