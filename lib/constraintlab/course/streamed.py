@@ -13,8 +13,11 @@ from constraintlab.load.report import Report
 from constraintlab.serving.link_settings import LinkStats
 from constraintlab.telemetry.exposition import Scrape
 
-FULL = 0.9
-"""Of the most streams that were open, or ran, at once: below that a run begins or fades out."""
+FULL = (0.9, 0.5, 0.0)
+"""Of the most streams that were open, or ran, at once: below that a run begins or fades out. The
+first that leaves ENOUGH moments counts."""
+
+ENOUGH = 4
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,17 @@ class Passage:
 
     @property
     def steady(self) -> tuple[Moment, ...]:
-        """The moments in which nearly as many requests were active as ever; all if they are few."""
+        """The moments in which nearly as many requests were active as ever, or half as many where
+        those are too few; all if even those with any are."""
         most = max(m.active for m in self.moments)
-        full = [i for i, m in enumerate(self.moments) if m.active >= FULL * most > 0]
-        inside = self.moments[full[0] : full[-1] + 1] if full else ()
-        return inside if len(inside) >= 4 else self.moments
+        for share in FULL:
+            full = [
+                i for i, m in enumerate(self.moments) if m.active >= share * most > 0 < m.active
+            ]
+            inside = self.moments[full[0] : full[-1] + 1] if full else ()
+            if len(inside) >= ENOUGH:
+                return inside
+        return self.moments
 
     @property
     def delivered(self) -> Delivered:

@@ -67,13 +67,13 @@ class Told:
 def report(monkeypatch):
     caps = Capacities({}, Estimate.of([1.0], "B/s"), Estimate.of([1.0], "B/s"), cores=2)
 
-    async def gap(_):
+    async def gap(*_):
         return None
 
     def made(gain=1.0, **options):
         told = Told(gain)
         monkeypatch.setattr("constraintlab.limits.probe.capacities", lambda *_, **__: caps)
-        monkeypatch.setattr(migration, "_gap", gap)
+        monkeypatch.setattr(migration.Grounds, "gap", gap)
         monkeypatch.setattr(migration, "Bench", lambda *_: told)
         found = migration.run(**options)
         return {r["metric"]: r for r in found.results}, told

@@ -7,6 +7,7 @@ import pytest
 from constraintlab.bench import abuse, stream, wire
 from constraintlab.bench.report import Report
 from constraintlab.bench.stalled import _p99
+from constraintlab.course import wiretap
 from constraintlab.engine.setup import Setup
 from constraintlab.load.record import Events, Record
 from constraintlab.serving.launch import Server
@@ -22,8 +23,8 @@ def server():
 
 def test_the_bare_peer_writes_the_bytes_of_our_own_answer(server):
     asked = wire.request(stream.PROMPT, TOKENS)
-    answer = wire.answer(server.port, asked)
-    parts = wire.pieces(answer)
+    answer = wiretap.answer(server.port, asked)
+    parts = wiretap.pieces(answer)
     assert b"".join(parts) == answer and len(parts) == TOKENS
     assert all(p.count(b'"text":') == 1 for p in parts)
     with wire.bare(parts, 3) as (port, pid):

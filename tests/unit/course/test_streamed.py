@@ -116,7 +116,13 @@ def test_the_steady_part_is_where_nearly_as_many_run_as_ever_did():
     ran = Streamed("made", moments, 750, Spent(), records=(record,), start=0.5)
     assert ran.steady == moments[2:6]
     assert ran.rate.value == pytest.approx(100.0) == ran.rate.low
-    assert replace(ran, moments=moments[:4]).steady == moments[:4]
+    assert replace(ran, moments=moments[:4]).steady == moments[:4], "too few to choose from"
+    brief = (0, 1, 5, 5, 8, 5, 1, 1, 0)
+    moments = tuple(moment(i, n, 100 * i) for i, n in enumerate(brief))
+    assert replace(ran, moments=moments).steady == moments[2:6], "half as many as ever"
+    brief = (0, 1, 2, 8, 2, 1, 1, 0)
+    moments = tuple(moment(i, n, 100 * i) for i, n in enumerate(brief))
+    assert replace(ran, moments=moments).steady == moments[1:7], "any at all"
     late = replace(ran, start=4.0)  # the clients got nothing before 4.25
     assert late.rate.low == 0.0 < late.rate.value < 50.0 < late.rate.high
     assert ran.wrong == 0 and replace(ran, records=(replace(record, right=False),)).wrong == 1
