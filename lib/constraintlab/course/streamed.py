@@ -73,9 +73,8 @@ class Passage:
         those are too few; all if even those with any are."""
         most = max(m.active for m in self.moments)
         for share in FULL:
-            full = [
-                i for i, m in enumerate(self.moments) if m.active >= share * most > 0 < m.active
-            ]
+            least = max(share * most, 1e-9)
+            full = [i for i, m in enumerate(self.moments) if m.active >= least]
             inside = self.moments[full[0] : full[-1] + 1] if full else ()
             if len(inside) >= ENOUGH:
                 return inside
