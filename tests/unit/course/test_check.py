@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from constraintlab.course import exercises, exercises_engine
+from constraintlab.course import exercises, exercises_engine, exercises_streaming
 from constraintlab.course.check import check, compare, names
 
 RIGHT = {
@@ -14,6 +14,7 @@ RIGHT = {
     "03.merge": exercises.merge,
     "04.fits": exercises_engine.fits,
     "05.share": exercises_engine.share,
+    "06.interval": exercises_streaming.interval,
 }
 
 
@@ -53,6 +54,22 @@ def through_gaps(tokens, size, cached):
     """Counts what is cached, wherever it lies."""
     whole = range((len(tokens) - 1) // size)
     return sum(tokens[: (i + 1) * size] in cached for i in whole)
+
+
+def every_gap(answers):
+    """Of all answers together."""
+    return [gap for gaps in answers for gap in gaps]
+
+
+def by_the_mean(answers, target):
+    """What meets the target on average."""
+    every = every_gap(answers)
+    return max(1, int(target * len(every) / sum(every)))
+
+
+def by_the_worst_gap(answers, target):
+    """As if bad gaps came in a row."""
+    return max(1, int(target / exercises_streaming.p99(every_gap(answers))))
 
 
 WRONG = {
@@ -113,6 +130,16 @@ WRONG = {
         "tokens, not blocks": lambda t, s, c: s * exercises_engine.share(t, s, c),
         "true or false": lambda t, s, c: exercises_engine.share(t, s, c) > 0,
         "a set of blocks": lambda t, s, c: set(range(exercises_engine.share(t, s, c))),
+    },
+    "06.interval": {
+        "empty": lambda answers, target: None,
+        "the mean": by_the_mean,
+        "the worst gap, again and again": by_the_worst_gap,
+        "one less": lambda a, t: max(1, exercises_streaming.interval(a, t) - 1),
+        "always one": lambda answers, target: 1,
+        "always the most": lambda answers, target: exercises_streaming.MOST,
+        "none": lambda answers, target: 0,
+        "half a token": lambda a, t: exercises_streaming.interval(a, t) + 0.5,
     },
 }
 
