@@ -48,9 +48,13 @@ unit:
 	  $(ALONE:%=--ignore=%) $(if $(SHORT),-m 'not long')
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(ALONE) $(if $(SHORT),-m 'not long')
 
+# A lab measures, so it runs alone; a solution is only checked.
+NBVAL := $(BIN)/python -m pytest -q -p tests.conftest --nbval-lax --nbval-current-env \
+  --nbval-cell-timeout=120 -p no:cacheprovider
+
 labs:
-	CONSTRAINTLAB_PRESET=ci $(BIN)/python -m pytest -q -p tests.conftest \
-	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider labs
+	CONSTRAINTLAB_PRESET=ci $(NBVAL) --ignore=labs/solutions labs
+	CONSTRAINTLAB_PRESET=ci $(NBVAL) -n auto --dist loadfile labs/solutions
 
 peers:
 	@$(PYTHON) .ci/install.py test peers

@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 from constraintlab.panel.palette import inks
 from constraintlab.panel.raster import grid, pixels
 
@@ -14,6 +16,7 @@ def finding(notebook, name):
     return notebook.panel.locator(f".cl-{name} .cl-heading b").inner_text()
 
 
+@pytest.mark.long
 def test_a_reload_replays_what_was_drawn_in_mid_run_and_after_it(open_notebook, server):
     notebook = open_notebook(AWAITING, height=2050)
     notebook.run_all()

@@ -131,6 +131,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux resets its peak of memory")
 def test_counted_memory_is_what_the_system_sees():
     """glibc told to return blocks from 64 KiB on at once, so that resident memory tells."""

@@ -14,6 +14,8 @@ from constraintlab.attention.xray.compile import ARCHS, _outcome, _start, capabi
 from constraintlab.attention.xray.job import Job
 from constraintlab.attention.xray.occupancy import CHIPS, occupancy
 
+pytestmark = pytest.mark.long
+
 needs_triton = pytest.mark.skipif(
     sys.platform != "linux", reason="there is no Triton for this system"
 )

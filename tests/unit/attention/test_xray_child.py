@@ -21,6 +21,8 @@ from constraintlab.attention.xray.job import Job
 from . import small_kernels as kernels
 from .interpreted import interpreted
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):

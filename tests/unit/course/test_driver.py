@@ -19,6 +19,8 @@ from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
 
+pytestmark = pytest.mark.long
+
 PAGED = Setup("nano", kv="paged", blocks=64, slots=8, policy="continuous", threads=1, tokens=64)
 FULL = replace(PAGED, kv="contiguous", max_length=256)
 ASKED = [([1 + i, 2, 3], Sampling(20 + 5 * i)) for i in range(12)]

@@ -10,6 +10,8 @@ from constraintlab.course.measure import interleave
 from constraintlab.limits.capacities import Capacities
 from tests.unit.limits.cases import exactly
 
+pytestmark = pytest.mark.long
+
 MACHINE = Capacities(
     {"float32": exactly(2e11), "exp": exactly(5e9)}, exactly(5e10), exactly(4e9), cores=2
 )

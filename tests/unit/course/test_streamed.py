@@ -23,6 +23,8 @@ from constraintlab.load.target import Target
 from constraintlab.load.workload import Workload
 from constraintlab.telemetry.exposition import Scrape
 
+pytestmark = pytest.mark.long
+
 CAPS = Capacities(
     {"float32": Estimate.of([1e11], "FLOP/s"), "exp": Estimate.of([1e9], "1/s")},
     Estimate.of([5e10], "B/s"),

@@ -118,6 +118,7 @@ def test_1000_steps_on_a_pool_of_5_percent_of_the_demand_leave_every_answer_righ
     assert steps >= 1000 and preempted > 0
 
 
+@pytest.mark.long
 def test_held_out_answers_of_up_to_2000_tokens_are_right(decoder):
     starts = [n for n in data.split()[1] if collatz.starts()[n] <= 2000]
     some = sorted(starts, key=collatz.starts().get)[:: len(starts) // 8]

@@ -14,6 +14,8 @@ from constraintlab.engine.process import EngineDied, EngineProcess
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
 
+pytestmark = pytest.mark.long
+
 SETUP = Setup(model="nano", blocks=64, slots=4, tokens=64, threads=1)
 
 

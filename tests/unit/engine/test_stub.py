@@ -66,6 +66,7 @@ def test_a_stub_with_a_pace_that_is_none_is_an_error_and_other_names_are_no_stub
     assert stub.pace("reasoner") is None and stub.pace("stub") == 0
 
 
+@pytest.mark.long
 def test_a_preset_has_words_only_where_they_are_asked_for():
     with EngineProcess(Setup(model="nano", words=True, blocks=8, threads=1)) as engine:
         assert engine.run([([1, 2], Sampling(6))])[0].text

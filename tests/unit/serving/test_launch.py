@@ -42,6 +42,7 @@ def children(pid):
         return [int(p) for p in file.read().split()]
 
 
+@pytest.mark.long
 def test_the_reasoner_s_streamed_answer_is_the_engine_s_and_it_is_right():
     asked = [collatz.prompt(n) for n in (3, 20, 7, 12)]
     sampling = Sampling(400, stop_tokens=(collatz.END,))
