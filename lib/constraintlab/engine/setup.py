@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from constraintlab.engine import stub
@@ -16,7 +16,7 @@ from constraintlab.engine.plan import Budget, Policy
 from constraintlab.engine.policies.chunked import Chunked
 from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.policies.static import Static
-from constraintlab.engine.request import Request
+from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.voice import Voice
 
 POLICIES: Mapping[str, Callable[..., Policy]] = {
@@ -106,6 +106,30 @@ def build(setup: Setup, loaded: tuple | None = None) -> Engine:
         longest=setup.max_length or most,
         voice=voice if tokenizer else None,
     )
+
+
+def warm(setup: Setup, loaded: tuple) -> int:
+    """Run a small engine of the same model once, so that its kernels are compiled before anybody
+    waits for them: seconds on a machine's first day, hundredths later. The steps it took.
+
+    One prompt is short, and one long enough for the kernels that threads share.
+    """
+    config = loaded[0]
+    if config is None:
+        return 0
+    from constraintlab.attention.compiled import SHARED, workers
+
+    longest = config.max_positions - 8
+    many = 3 if setup.threads == 1 or workers() == 1 else min(longest, -(-SHARED // config.hidden))
+    room = {"blocks": 4 + -(-(many + 8) // setup.block_size), "max_length": many + 8}
+    small = replace(setup, slots=2, tokens=many + 8, interval=1, reserve="oracle", **room)
+    engine, steps = build(small, loaded), 0
+    for number, n in enumerate((3, many)):
+        engine.submit(Request(number, [1] * n, Sampling(4)))
+    while engine.busy:
+        engine.step()
+        steps += 1
+    return steps
 
 
 def _runner(setup: Setup, config, weights):

@@ -20,7 +20,7 @@ from constraintlab.engine.loop import Emitted, Engine, Step
 from constraintlab.engine.outlet import Outlet
 from constraintlab.engine.report import Meter
 from constraintlab.engine.request import Request
-from constraintlab.engine.setup import Setup, build, load, vocabulary
+from constraintlab.engine.setup import Setup, build, load, vocabulary, warm
 from constraintlab.engine.wire import Facts, Tick, pack, receive
 
 EVERY = 0.1
@@ -38,6 +38,7 @@ def main() -> None:
         setup = receive(source)
         threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
         loaded = load(setup.model, setup.dtype, setup.words)
+        warm(setup, loaded)
         engine, vocab = build(setup, loaded), vocabulary(loaded)
         outlet = Outlet(setup.interval)
         Worker(engine, commands, out, lambda new: build(new, loaded), vocab, outlet).run()
@@ -178,7 +179,7 @@ class Worker:
         except ValueError as error:
             _send(self.out, "failed", error)
             return
-        self.meter = Meter(self.engine)
+        self.meter, self._outlet = Meter(self.engine), Outlet(setup.interval)
         _send(self.out, "ready", self._facts())
 
     def _ask(self) -> None:

@@ -89,6 +89,10 @@ def test_another_setup_of_the_same_model_runs_in_the_same_process(engine):
         engine.ask()
         assert wait_for(lambda: engine.latest) and engine.latest.kv[0] == 128
         assert engine.latest.totals["tokens"] == 160 and engine.pid == pid
+        engine.change(replace(SETUP, interval=5))
+        together = engine.run(asked)
+        assert [a.tokens for a in together] == before
+        assert all(len(set(a.times)) <= 1 + 40 / 5 for a in together), "five tokens come at once"
     finally:
         engine.change(SETUP)
 
