@@ -12,7 +12,6 @@ from constraintlab.engine.setup import Setup
 from constraintlab.serving.options import Options
 from constraintlab.serving.run import run
 
-
 PATIENCE = 3.0
 """Seconds after which a start that takes its time says why."""
 
