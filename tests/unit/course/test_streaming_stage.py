@@ -72,7 +72,7 @@ def test_an_engine_with_a_pace_offers_it_and_a_narrow_link_takes_less(told):
 def test_the_panel_rests_on_streams_that_flow_and_the_last_verdict(stage, told):
     scene, state = stage.panel._scene, stage.panel._state
     assert state.verdict is told[1].verdict and not stage.sampler.running
-    assert scene.stream.link_capacity == RATE and scene.stream.readers == 8
+    assert scene.stream.link_capacity == RATE and 4 <= scene.stream.readers <= 8
     assert scene.stream.client_itl > 1.2 * scene.stream.server_itl > 0
     assert len(scene.lanes.lanes) == 8 and scene.lanes.slots == 8
     assert {"link.full_share", "client.cores"} <= {s.key for s in stage.panel._ring.series}
