@@ -1,0 +1,135 @@
+"""`Clock`: the engine's loop without an engine: requests come, plans are carried out, time passes.
+
+A plan that holds for many steps is carried out in one leap, up to the step in which the next
+request comes: a million requests with a thousand tokens each take minutes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.plan import Budget, Policy, StepPlan
+from constraintlab.engine.virtual.cost import StepCost
+from constraintlab.engine.virtual.ghost import Ghost
+
+
+class Clock:
+    """now: virtual seconds. on_end: called with each request that has ended, in that order.
+
+    The policy sees what it sees in the real engine (`engine.loop`); nothing is ever held.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        kv: KVStore,
+        budget: Budget,
+        cost: StepCost,
+        on_end: Callable[[Ghost], object] = lambda ghost: None,
+    ) -> None:
+        self.policy, self.kv, self.budget, self.cost = policy, kv, budget, cost
+        self.now, self.steps, self.plans, self.tokens, self.lost = 0.0, 0, 0, 0, 0
+        self.waiting: deque[Ghost] = deque()
+        self.running: list[Ghost] = []
+        self._on_end = on_end
+
+    def run(self, coming: Iterable[Ghost]) -> float:
+        """Until the last of those that come, in order of arrival, has ended; returns `now`.
+
+        ValueError for one that the store can never hold, or that comes before the one before it.
+        """
+        queue = iter(coming)
+        head = next(queue, None)
+        while head is not None or self.waiting or self.running:
+            if not self.waiting and not self.running:
+                self.now = max(self.now, head.arrival)
+            while head is not None and head.arrival <= self.now:
+                self._submit(head)
+                after = next(queue, None)
+                if after is not None and after.arrival < head.arrival:
+                    raise ValueError(f"request {after.id} comes before {head.id}: sort them")
+                head = after
+            plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
+            self.plans += 1
+            if plan.horizon > 1 and all([g.output.n for g in self.running]):
+                self._leap(plan.horizon, head.arrival if head is not None else None)
+            else:
+                self._step(plan)
+        return self.now
+
+    def _submit(self, ghost: Ghost) -> None:
+        why = self.kv.refuse(ghost)
+        if why:
+            raise ValueError(f"request {ghost.id}: {why}")
+        self.waiting.append(ghost)
+
+    def _leap(self, horizon: int, until: float | None) -> None:
+        """All that run decode, for as long as the plan holds or to the next arrival."""
+        running, grow = self.running, self.kv.grow
+        keys = sum([g.computed + 1 for g in running])
+        n, many = horizon, len(running)
+        if until is not None:
+            n = self.cost.within(until - self.now, horizon, many, keys)
+        self.now += self.cost.steps(n, many, keys)
+        self.steps += n
+        self.tokens += n * many
+        ended = False
+        for ghost in running:
+            grow(ghost, n)
+            ghost.computed += n
+            ended |= ghost.write(n)
+        if ended:
+            self._leave()
+
+    def _step(self, plan: StepPlan) -> None:
+        """In the order of `engine.loop`: preempted, admitted, grown."""
+        for ghost in plan.preempted:
+            self.running.remove(ghost)
+            self.kv.release(ghost)
+            self.lost += ghost.computed
+            ghost.preempt()
+            ghost.preemptions += 1
+            self.waiting.appendleft(ghost)
+        for ghost in plan.admitted:
+            self.waiting.remove(ghost)
+            ghost.admit(self.kv.attach(ghost))
+            if ghost.admitted != ghost.admitted:  # the first time
+                ghost.admitted = self.now
+            self.running.append(ghost)
+        decodes = keys = 0
+        chunks, drawing = [], []
+        for ghost, n in plan.chunks:
+            todo = ghost.todo
+            if n == 1 and ghost.output.n:
+                decodes += 1
+                keys += ghost.computed + 1
+            else:
+                chunks.append((n, ghost.computed))
+            self.kv.grow(ghost, n)
+            ghost.computed += n
+            if n == todo:
+                drawing.append(ghost)
+        if plan.chunks:
+            self.now += self.cost.step(decodes, keys, chunks)
+            self.steps += 1
+        ended = False
+        for ghost in drawing:
+            if not ghost.output.n:
+                ghost.first = self.now
+            ended |= ghost.write(1)
+        self.tokens += len(drawing)
+        if ended:
+            self._leave()
+
+    def _leave(self) -> None:
+        stay = []
+        for ghost in self.running:
+            if ghost.finish_reason is None:
+                stay.append(ghost)
+                continue
+            self.kv.release(ghost)
+            ghost.ended = self.now
+            self._on_end(ghost)
+        self.running = stay
