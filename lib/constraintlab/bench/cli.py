@@ -93,6 +93,19 @@ def migration(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def virtual(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="Three million requests."),
+) -> None:
+    """The virtual clock: how many requests a second, in how much memory, and whether it scales."""
+    from constraintlab.bench import virtual as bench
+
+    requests = 3_000_000 if full else 1_000_000
+    report = bench.run(requests, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""
