@@ -215,7 +215,7 @@ class Engine:
             request.preempt()
             self.waiting.appendleft(request)
         for request in admitted:
-            assert next(r for r in self.waiting if not r.held) is request
+            assert not request.held
             self.waiting.remove(request)
             request.admit(self.kv.attach(request))
             self.running.append(request)

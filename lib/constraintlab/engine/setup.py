@@ -15,6 +15,7 @@ from constraintlab.engine.loop import Engine
 from constraintlab.engine.plan import Budget, Policy
 from constraintlab.engine.policies.chunked import Chunked
 from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.voice import Voice
@@ -23,6 +24,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = {
     "static": Static,
     "continuous": Continuous,
     "chunked": Chunked,
+    "shortest": Shortest,
 }
 STORES = ("contiguous", "paged", "prefix")
 REASONER = "reasoner"

@@ -19,6 +19,7 @@ from constraintlab.engine.kv.prefix import PrefixKV
 from constraintlab.engine.plan import Budget, StepPlan
 from constraintlab.engine.policies.chunked import Chunked
 from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 
@@ -31,6 +32,8 @@ POLICIES = {
     "continuous, watermark": Continuous(watermark=0.2),
     "chunked": Chunked(),
     "chunked, watermark": Chunked(watermark=0.2),
+    "shortest": Shortest(),
+    "shortest, watermark": Shortest(watermark=0.2),
 }
 STORES = {
     "paged": lambda n, size, longest=LONGEST: PagedKV(n, size),

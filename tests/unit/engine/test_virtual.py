@@ -15,6 +15,7 @@ from constraintlab.engine.kv.paged import PagedKV
 from constraintlab.engine.plan import Budget
 from constraintlab.engine.policies.chunked import Chunked
 from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.stub import Stub
@@ -22,7 +23,7 @@ from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
 from constraintlab.engine.virtual.ghost import Ghost
 
-POLICIES = (Static(), Continuous(), Continuous(0.2), Chunked(), Chunked(0.2))
+POLICIES = (Static(), Continuous(), Continuous(0.2), Chunked(), Chunked(0.2), Shortest())
 COST = StepCost(fixed=1.0, each=0.1, key=0.01, prompt=0.5, token=0.05, pair=0.001)
 
 
