@@ -25,16 +25,23 @@ def reference(q, k, v, *, causal=True, scale=None):
     return out
 
 
-def tolerance(q, k, v, **options):
+def tolerance(q, k, v, tries=4, **options):
     """2 × the largest error that torch's own SDPA makes in this precision on such inputs.
 
-    The inputs and three reshufflings of their values: a single tiny problem can come out
-    exact by luck, which says nothing about the precision.
+    The inputs and reshufflings of their values, `tries` in all: a single tiny problem can come
+    out exact by luck, which says nothing about the precision.
     """
     g = torch.Generator().manual_seed(0)
     return 2 * max(
-        _own_error(*(_shuffled(t, g, i) for t in (q, k, v)), **options) for i in range(4)
+        _own_error(*(_shuffled(t, g, i) for t in (q, k, v)), **options) for i in range(tries)
     )
+
+
+def agrees(out, q, k, v, **options):
+    """Whether `out` is within the tolerance of 32 tries. Of fewer it is no larger, so they come
+    first: of thousands of tiny problems some are a hair beyond what four of their like show."""
+    error = float((out.double() - reference(q, k, v, **options)).abs().max())
+    return any(error <= tolerance(q, k, v, tries, **options) for tries in (4, 32))
 
 
 def _shuffled(t, g, i):

@@ -63,7 +63,8 @@ def test_a_library_s_pages_taken_back_meanwhile_do_not_hide_the_peak(monkeypatch
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_process_of_its_own_sees_what_was_counted_at_every_length(dtype):
-    shape, lengths = Shape.square(64, heads=2, dtype=dtype), (768, 1536)
+    # Long enough that a megabyte of an allocator of its own is within the tolerance.
+    shape, lengths = Shape.square(64, heads=2, dtype=dtype), (1536, 2304)
     for s, seen in zip(lengths, peaks(shape, lengths), strict=True):
         assert seen == pytest.approx(naive.peak_bytes(shape.at(s)), rel=0.12)
 
