@@ -34,9 +34,14 @@ SETTLED = 1.5
 
 
 class Knobs:
-    """Show it, then await `run`: a plan's workload streams, and what is turned acts at once."""
+    """Show it, then await `run`: a plan's workload streams, and what is turned acts at once.
+
+    ValueError for a plan without a link: there is nothing to turn.
+    """
 
     def __init__(self, stage: StreamingStage, plan: Plan, workload: Workload) -> None:
+        if plan.link is None:
+            raise ValueError(f"{plan.name}: it is the link that is turned, give link={{}}")
         self.stage, self.plan, self.workload = stage, plan, workload
         self.setting, self.touched = BY_ITSELF[0], False
         self.seen: dict[Setting, tuple[float, float | None, float | None]] = {}

@@ -140,6 +140,8 @@ def test_who_stands_still_is_coalesced_then_paused_and_loses_nothing(stage):
     assert "500 of 500" in str(streaming_tables.slow(found))
 
 
-def test_a_link_is_needed_to_stand_still(stage):
+def test_a_link_is_needed_to_be_turned_or_to_stand_still(stage):
+    with pytest.raises(ValueError, match="it is the link that is turned"):
+        Knobs(stage, Plan("x", PACED), load(10))
     with pytest.raises(ValueError, match="its link"):
         asyncio.run(slow_reader.stalled(stage, Plan("x", PACED), load(10), 0.1, 0.1))

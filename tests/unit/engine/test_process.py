@@ -180,3 +180,11 @@ def test_the_engine_ends_with_the_process_that_started_it():
     starter.kill()
     starter.wait()
     assert wait_for(lambda: not alive(pid))
+
+
+def test_its_kernels_are_compiled_before_it_says_that_it_is_ready(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONSTRAINTLAB_HOME", str(tmp_path))
+    with EngineProcess(SETUP) as engine:
+        assert list((tmp_path / "numba").rglob("*.nbc")), "nothing was asked yet"
+        engine.ask()
+        assert wait_for(lambda: engine.latest) and engine.latest.totals["tokens"] == 0

@@ -89,6 +89,15 @@ def test_a_pool_that_runs_out_preempts_in_both(seed, blocks):
     assert clock.lost >= sum(g.preemptions for g in ghosts)
 
 
+def test_a_long_answer_is_a_leap_and_an_arrival_ends_it():
+    alone = Clock(Continuous(), CountedKV(1000), Budget(4, 64), COST)
+    alone.run([Ghost(0, 5, 5000)])
+    assert alone.steps == 5000 and alone.plans <= 3
+    met = Clock(Continuous(), CountedKV(1000), Budget(4, 64), COST)
+    met.run([Ghost(0, 5, 5000), Ghost(1, 5, 100, arrival=1000.0)])
+    assert met.plans <= 6 and met.steps < 5100
+
+
 def test_a_contiguous_store_can_be_driven_too():
     requests = asked(3)
     made = [ContiguousKV(12, 4, max_length=24) for _ in range(2)]
