@@ -27,7 +27,7 @@ Chunk = tuple[Request, int]
 
 @dataclass(frozen=True)
 class Budget:
-    """What a step may hold: `slots` running requests, and `tokens` computed by all together.
+    """What a step may hold: `slots` requests that compute, and `tokens` of all together.
 
     A running request that decodes needs a token a step, so there are at least as many tokens
     as slots. Raises ValueError otherwise.
@@ -53,10 +53,11 @@ class StepPlan:
 
     preempted: running requests that lose their KV, newest first, so that putting each in front
     of `waiting` in turn keeps the order of arrival. paused: running requests that keep their
-    KV and compute nothing: they are held, or the budget is spent. No chunks: all who run are
-    held, and what they hold leaves room for nobody else. horizon: for how many steps the plan
-    stays as it is if nothing arrives, is cancelled, held or stops before its max_tokens. It is
-    more than 1 only if all running requests decode and none is admitted, paused or preempted.
+    KV and compute nothing: they are held, or others come first, or the budget is spent. Who is
+    preempted leaves room for the next step, and none is admitted in this one. No chunks: that is
+    all that happens, or all who run are held and leave no room for anybody else. horizon: for how
+    many steps the plan stays as it is if nothing arrives, is cancelled, held or stops before its
+    max_tokens. It is more than 1 only if all who compute decode and none is admitted or preempted.
     """
 
     chunks: Sequence[Chunk]
@@ -92,9 +93,12 @@ class Policy(Protocol):
         refuses."""
 
 
-def wants(running: Sequence[Request]) -> list[int]:
-    """The tokens that each of the running requests has to compute, 0 for one that is held."""
-    return [0 if r.held else r.todo for r in running]
+def wants(running: Sequence[Request], slots: int) -> list[int]:
+    """The tokens that each of the running requests has to compute, 0 for one that is held. More
+    run than there are slots where another policy had some pause: then the oldest have them."""
+    found = [0 if r.held else r.todo for r in running]
+    found[slots:] = [0] * len(found[slots:])
+    return found
 
 
 def keep(
@@ -130,13 +134,14 @@ def keep(
     return chunks, preempted, paused
 
 
-def horizon(
+def planned(
     chunks: Sequence[Chunk],
-    running: Sequence[Request],
+    preempted: Sequence[Request],
+    paused: Sequence[Request],
     kv: KVStore,
     head: Request | None = None,
-) -> int:
-    """The horizon of a plan with these chunks; head: a request that waits for room, if any.
+) -> StepPlan:
+    """The plan, with its horizon; head: a request that waits for room, if any.
 
     Nothing changes until a decode reaches max_tokens, or the store can't grow for all of them,
     or a block gets full that `head` might share. Neither slots nor free units grow meanwhile,
@@ -144,9 +149,11 @@ def horizon(
     horizon stands for its steps. With a prefix cache, two requests that write the same text
     meanwhile may differ after a leap in whose copy of a block is known to the cache.
     """
-    if not chunks or len(chunks) != len(running):
-        return 1
+    if preempted or not chunks:
+        return StepPlan(chunks, preempted, paused)
     for request, _ in chunks:
-        if request.todo != 1:
-            return 1
-    return kv.steps(running, min([request.remaining for request in running]), head)
+        if request.todo != 1 or request.phase is not Phase.RUNNING:
+            return StepPlan(chunks, preempted, paused)
+    decoding = [request for request, _ in chunks]
+    most = min([request.remaining for request in decoding])
+    return StepPlan(chunks, preempted, paused, kv.steps(decoding, most, head))

@@ -14,7 +14,9 @@ from constraintlab.engine.kv.store import KVStore
 from constraintlab.engine.loop import Engine
 from constraintlab.engine.plan import Budget, Policy
 from constraintlab.engine.policies.chunked import Chunked
+from constraintlab.engine.policies.classes import Classes
 from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.policies.mlfq import MLFQ
 from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
@@ -24,6 +26,8 @@ POLICIES: Mapping[str, Callable[..., Policy]] = {
     "static": Static,
     "continuous": Continuous,
     "chunked": Chunked,
+    "classes": Classes,
+    "mlfq": MLFQ,
     "shortest": Shortest,
 }
 STORES = ("contiguous", "paged", "prefix")

@@ -18,7 +18,9 @@ from constraintlab.engine.kv.paged import PagedKV
 from constraintlab.engine.kv.prefix import PrefixKV
 from constraintlab.engine.plan import Budget, StepPlan
 from constraintlab.engine.policies.chunked import Chunked
+from constraintlab.engine.policies.classes import Classes
 from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.policies.mlfq import MLFQ
 from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
@@ -32,6 +34,11 @@ POLICIES = {
     "continuous, watermark": Continuous(watermark=0.2),
     "chunked": Chunked(),
     "chunked, watermark": Chunked(watermark=0.2),
+    "classes": Classes(long=12, reserved=0.5),
+    "classes, watermark": Classes(long=12, reserved=0.3, watermark=0.2),
+    "mlfq": MLFQ(quantum=2),
+    "mlfq, watermark": MLFQ(quantum=1, prompt=0.5, watermark=0.2),
+    "mlfq, no elders": MLFQ(quantum=2, elders=0),
     "shortest": Shortest(),
     "shortest, watermark": Shortest(watermark=0.2),
 }

@@ -43,12 +43,13 @@ def test_planning_anew_each_step_gives_the_plan_for_its_whole_horizon_and_then_a
         if left:
             assert outline(plan) == promised
             assert plan.horizon == left or (headed and plan.horizon > left)
-        elif promised and not headed:
+        elif promised and not headed and "mlfq" not in case[0][0]:
+            # (A request that falls to another level may change nothing.)
             assert outline(plan) != promised
         if not left:
             promised, left = outline(plan), plan.horizon
             decodes = all(r in engine.running and r.todo == 1 for r, _ in plan.chunks)
-            if not decodes or plan.preempted or plan.paused:
+            if not decodes or plan.preempted:
                 assert left == 1
                 promised = None
         # Whether one that waits shares a block shows only as that block gets full: until then it

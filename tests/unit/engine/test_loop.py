@@ -31,6 +31,8 @@ def test_answers_are_those_of_each_request_alone(pair, pool, budget, seed, n):
     kv = STORES[pair[1]](*pool)
     engine = Engine(POLICIES[pair[0]], kv, budget)
     requests, random = workload(seed, n), Random(seed)
+    for i, request in enumerate(requests):
+        request.arrival = float(i)
     arrivals = list(requests)
     while arrivals or engine.busy:
         while arrivals and (not engine.busy or random.random() < 0.5):
@@ -39,12 +41,20 @@ def test_answers_are_those_of_each_request_alone(pair, pool, budget, seed, n):
             continue
         before = progress(engine)
         plan = engine.step()
+        policy = pair[0].split(",")[0]
+        assert plan.tokens <= budget.tokens or policy != "chunked"
+        assert len(plan.chunks) <= budget.slots and (plan.chunks or plan.preempted)
         assert not plan.preempted or not plan.admitted
+        assert {r for r, _ in plan.chunks}.isdisjoint(plan.preempted)
+        if policy in ("mlfq", "shortest"):
+            # The oldest comes nearer to its end, where a slot is kept for it.
+            if policy == "mlfq" and "no elders" not in pair[0] and not plan.preempted:
+                assert not engine.busy or progress(engine) > before
+            continue
         assert len(plan.chunks) + len(plan.paused) <= budget.slots
-        assert plan.tokens <= budget.tokens or "chunked" not in pair[0]
-        if pair[0].startswith("shortest"):
+        if policy == "classes":
             # Whoever was let in first comes nearer to its end, whatever else is preempted.
-            assert plan.chunks and plan.chunks[0][0] not in plan.preempted
+            assert plan.chunks[0][0] not in plan.preempted
             continue
         # Nobody who runs is younger than one who waits, and the oldest comes nearer to its end.
         order = [r.id for r in (*engine.running, *engine.waiting)]
@@ -97,7 +107,8 @@ def test_a_pool_of_5_percent_of_the_demand_serves_everyone_over_1000_steps(polic
     assert kv.free == kv.units
     assert all(r.output == answer(r) for r in requests)
     if store not in ("paged", "prefix"):
-        assert preempted == 0
+        # A reservation lasts to the end, unless others come first.
+        assert preempted == 0 or policy.startswith(("mlfq", "shortest"))
     elif policy != "static":
         assert preempted >= 20
 

@@ -8,7 +8,6 @@ from constraintlab.engine.kv.prefix import PrefixKV
 from constraintlab.engine.plan import Budget
 from constraintlab.engine.policies.chunked import Chunked
 from constraintlab.engine.policies.continuous import Continuous
-from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 
@@ -190,18 +189,3 @@ def test_a_plan_changes_nothing(name):
             )
         assert states[0] == states[1]
         engine.step(plan)
-
-
-def test_the_shortest_of_those_who_wait_is_let_in_first_and_nobody_is_put_out():
-    engine = Engine(Shortest(), PagedKV(64, 4), Budget(1, 64))
-    asked = [Request(i, [i] * 4, Sampling(n)) for i, n in enumerate((9, 5, 2, 7))]
-    engine.submit(*asked[:2])
-    engine.step()
-    assert engine.running == [asked[1]], "of both, the one with fewer tokens to write"
-    engine.submit(*asked[2:])
-    ended = []
-    while engine.busy:
-        before = [r for r in asked if r.finish_reason]
-        engine.step()
-        ended += [r.id for r in asked if r.finish_reason and r not in before]
-    assert ended == [1, 2, 3, 0], "the one that ran stayed; then by what is left"

@@ -14,7 +14,9 @@ from constraintlab.engine.kv.counted import CountedKV
 from constraintlab.engine.kv.paged import PagedKV
 from constraintlab.engine.plan import Budget
 from constraintlab.engine.policies.chunked import Chunked
+from constraintlab.engine.policies.classes import Classes
 from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.policies.mlfq import MLFQ
 from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
@@ -23,7 +25,10 @@ from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
 from constraintlab.engine.virtual.ghost import Ghost
 
-POLICIES = (Static(), Continuous(), Continuous(0.2), Chunked(), Chunked(0.2), Shortest())
+POLICIES = (
+    Static(), Continuous(), Continuous(0.2), Chunked(), Chunked(0.2), Classes(10), Shortest(),
+    MLFQ(quantum=2), MLFQ(quantum=3, elders=0, watermark=0.1),
+)  # fmt: skip
 COST = StepCost(fixed=1.0, each=0.1, key=0.01, prompt=0.5, token=0.05, pair=0.001)
 
 

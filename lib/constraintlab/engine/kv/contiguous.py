@@ -146,6 +146,11 @@ class ContiguousTally:
     def __init__(self, kv: ContiguousKV) -> None:
         self._kv, self._runs = kv, None
 
+    @property
+    def free(self) -> int:
+        """See `Tally`."""
+        return (self._runs or self._kv.runs).free
+
     def take(self, request: Request, n: int, spare: int = 0) -> bool:
         """See `Tally`."""
         holding = self._kv.holdings.get(request)

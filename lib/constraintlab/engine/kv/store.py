@@ -49,6 +49,9 @@ class KVStats:
 class Tally(Protocol):
     """A store as it will be: books what a plan takes and gives, and leaves the store alone."""
 
+    free: int
+    """Units that nobody holds then."""
+
     def take(self, request: Request, n: int, spare: int = 0) -> bool:
         """Book `n` more tokens for a request, at most once each, if `spare` units stay free.
 

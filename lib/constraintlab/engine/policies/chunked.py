@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, StepPlan, horizon, keep, wants
+from constraintlab.engine.plan import Budget, StepPlan, keep, planned, wants
 from constraintlab.engine.policies.watermark import check_watermark, left_free
 from constraintlab.engine.request import Request
 
@@ -33,7 +33,7 @@ class Chunked:
     ) -> StepPlan:
         """See `Policy`."""
         tally, head = kv.tally(), None
-        wanted = wants(running)
+        wanted = wants(running, budget.slots)
         left = max(0, budget.tokens - wanted.count(1))
         for i, todo in enumerate(wanted):
             if todo > 1:
@@ -53,4 +53,4 @@ class Chunked:
                     break
                 chunks.append((request, min(todo, left)))
                 left -= min(todo, left)
-        return StepPlan(chunks, preempted, paused, horizon(chunks, running, kv, head))
+        return planned(chunks, preempted, paused, kv, head)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, StepPlan, horizon, keep, wants
-from constraintlab.engine.policies.watermark import check_watermark, left_free
+from constraintlab.engine.plan import Budget, StepPlan, keep, planned, wants
+from constraintlab.engine.policies.joining import join
+from constraintlab.engine.policies.watermark import check_watermark
 from constraintlab.engine.request import Request
 
 
@@ -32,20 +33,7 @@ class Continuous:
     ) -> StepPlan:
         """See `Policy`."""
         tally, head = kv.tally(), None
-        chunks, preempted, paused = keep(running, wants(running), tally)
+        chunks, preempted, paused = keep(running, wants(running, budget.slots), tally)
         if not preempted:
-            left = budget.tokens - len(chunks)
-            for request in waiting:
-                if len(chunks) + len(paused) >= budget.slots:
-                    break
-                if request.held:
-                    continue
-                head = request
-                n = request.todo - kv.prefix(request)
-                spare = left_free(self.watermark, kv) if chunks else 0
-                joined = len(chunks) + len(paused) > len(running)
-                if (joined and n > left) or not tally.take(request, n, spare):
-                    break
-                chunks.append((request, n))
-                left -= n
-        return StepPlan(chunks, preempted, paused, horizon(chunks, running, kv, head))
+            head = join(waiting, chunks, len(paused), kv, tally, budget, self.watermark)
+        return planned(chunks, preempted, paused, kv, head)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, StepPlan, horizon, keep, wants
+from constraintlab.engine.plan import Budget, StepPlan, keep, planned, wants
 from constraintlab.engine.request import Request
 
 
@@ -23,7 +23,7 @@ class Static:
     ) -> StepPlan:
         """See `Policy`."""
         tally = kv.tally()
-        chunks, preempted, paused = keep(running, wants(running), tally)
+        chunks, preempted, paused = keep(running, wants(running, budget.slots), tally)
         if not running:
             left = budget.tokens
             for request in waiting:
@@ -36,4 +36,4 @@ class Static:
                     break
                 chunks.append((request, n))
                 left -= n
-        return StepPlan(chunks, preempted, paused, horizon(chunks, running, kv))
+        return planned(chunks, preempted, paused, kv)

@@ -53,8 +53,8 @@ class Clock:
                 head = after
             plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
             self.plans += 1
-            if plan.horizon > 1 and all([g.output.n for g in self.running]):
-                self._leap(plan.horizon, head.arrival if head is not None else None)
+            if plan.horizon > 1 and all([g.output.n for g, _ in plan.chunks]):
+                self._leap(plan, head.arrival if head is not None else None)
             else:
                 self._step(plan)
         return self.now
@@ -65,18 +65,18 @@ class Clock:
             raise ValueError(f"request {ghost.id}: {why}")
         self.waiting.append(ghost)
 
-    def _leap(self, horizon: int, until: float | None) -> None:
-        """All that run decode, for as long as the plan holds or to the next arrival."""
-        running, grow = self.running, self.kv.grow
-        keys = sum([g.computed + 1 for g in running])
-        n, many = horizon, len(running)
+    def _leap(self, plan: StepPlan, until: float | None) -> None:
+        """All who compute decode, for as long as the plan holds or to the next arrival."""
+        grow = self.kv.grow
+        keys = sum([g.computed + 1 for g, _ in plan.chunks])
+        n, many = plan.horizon, len(plan.chunks)
         if until is not None:
-            n = self.cost.within(until - self.now, horizon, many, keys)
+            n = self.cost.within(until - self.now, n, many, keys)
         self.now += self.cost.steps(n, many, keys)
         self.steps += n
         self.tokens += n * many
         ended = False
-        for ghost in running:
+        for ghost, _ in plan.chunks:
             grow(ghost, n)
             ghost.computed += n
             ended |= ghost.write(n)
