@@ -73,7 +73,9 @@ class Seconds(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a step did. `decodes` and `prefill`: tokens computed for each; `waiting` after it;
-    `lost`: tokens whose KV the preempted had, and will need again; `admitted`: who began to run."""
+    `lost`: tokens whose KV the preempted had, and will need again; `admitted`: who began to run.
+    Of what was computed: `keys`, tokens of KV that decodes read, their own included; `chunks`, of
+    each prompt its tokens and those before them. plan: what it carried out."""
 
     start: float
     seconds: Seconds
@@ -86,6 +88,9 @@ class Step:
     kv: KVStats
     emitted: Sequence[Emitted]
     admitted: Sequence[Request] = ()
+    keys: int = 0
+    chunks: Sequence[tuple[int, int]] = ()
+    plan: StepPlan | None = None
 
     @property
     def tokens(self) -> int:
@@ -162,6 +167,10 @@ class Engine:
         self._stuck = False
         request.finish("cancelled")
 
+    def switch(self, policy: Policy) -> None:
+        """Another policy from the next step on; those who run keep their KV."""
+        self.policy, self._stuck = policy, False
+
     def plan(self) -> StepPlan:
         """What the policy would do next; changes nothing."""
         return self.policy.plan(self.waiting, self.running, self.kv, self.budget)
@@ -185,14 +194,20 @@ class Engine:
         computed = self._clock()
         tokens = self.model.draw(logits, drawing) if drawing else ()
         drawn = self._clock()
+        decodes, keys, chunks = 0, 0, []
         for piece in pieces:
-            piece.request.advance(len(piece.tokens))
+            n = len(piece.tokens)
+            if n == 1 and piece.request.output:
+                decodes += 1
+                keys += piece.past + 1
+            else:
+                chunks.append((n, piece.past))
+            piece.request.advance(n)
         stats = self.kv.stats()
         emitted = [self._emit(r, t) for r, t in zip(drawing, tokens, strict=True)]
         if any(e.finished for e in emitted):
             self._leave()
         ended = self._clock()
-        decodes = sum(len(p.tokens) == 1 and bool(p.request.output) for p in pieces)
         return Step(
             began,
             Seconds(planned - began, computed - planned, drawn - computed, ended - drawn),
@@ -205,6 +220,9 @@ class Engine:
             stats,
             emitted,
             admitted,
+            keys,
+            chunks,
+            plan,
         )
 
     def _schedule(self, plan: StepPlan, admitted: Sequence[Request]) -> list[Piece]:

@@ -58,12 +58,15 @@ class StepPlan:
     all that happens, or all who run are held and leave no room for anybody else. horizon: for how
     many steps the plan stays as it is if nothing arrives, is cancelled, held or stops before its
     max_tokens. It is more than 1 only if all who compute decode and none is admitted or preempted.
+    waits: what the first of those who go on waiting lacks: `slots`, `kv` (room in the pool) or
+    `prefill` (the step's tokens, spent on other prompts); empty if nobody does.
     """
 
     chunks: Sequence[Chunk]
     preempted: Sequence[Request] = ()
     paused: Sequence[Request] = ()
     horizon: int = 1
+    waits: str = ""
 
     @property
     def admitted(self) -> list[Request]:
@@ -140,8 +143,9 @@ def planned(
     paused: Sequence[Request],
     kv: KVStore,
     head: Request | None = None,
+    waits: str = "",
 ) -> StepPlan:
-    """The plan, with its horizon; head: a request that waits for room, if any.
+    """The plan, with its horizon; head: a request that waits for room, if any. waits: for what.
 
     Nothing changes until a decode reaches max_tokens, or the store can't grow for all of them,
     or a block gets full that `head` might share. Neither slots nor free units grow meanwhile,
@@ -150,10 +154,10 @@ def planned(
     meanwhile may differ after a leap in whose copy of a block is known to the cache.
     """
     if preempted or not chunks:
-        return StepPlan(chunks, preempted, paused)
+        return StepPlan(chunks, preempted, paused, waits="kv" if preempted else waits)
     for request, _ in chunks:
         if request.todo != 1 or request.phase is not Phase.RUNNING:
-            return StepPlan(chunks, preempted, paused)
+            return StepPlan(chunks, preempted, paused, waits=waits)
     decoding = [request for request, _ in chunks]
     most = min([request.remaining for request in decoding])
-    return StepPlan(chunks, preempted, paused, kv.steps(decoding, most, head))
+    return StepPlan(chunks, preempted, paused, kv.steps(decoding, most, head), waits)

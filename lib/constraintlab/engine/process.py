@@ -6,6 +6,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from constraintlab.engine.answer import Answer
 from constraintlab.engine.child import Child, EngineDied
@@ -92,6 +93,15 @@ class EngineProcess:
         if refusal or self.died:
             raise refusal or self.died
         self.setup, self.latest = setup, None
+
+    def switch(self, policy: str, **options: float) -> None:
+        """Another policy from the next step on, while requests run; a name in `setup.POLICIES`.
+        ValueError for a name or options that there are not."""
+        setup = replace(self.setup, policy=policy, policy_options=options)
+        if self.died:
+            raise self.died
+        self._child.tell(("switch", setup))
+        self.setup = setup
 
     def cancel(self, answer: Answer) -> None:
         """End a request now; one that has ended stays as it is."""

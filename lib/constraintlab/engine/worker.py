@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from constraintlab.engine.loop import Emitted, Engine, Step
+from constraintlab.engine.meter import Meter
 from constraintlab.engine.outlet import Outlet
-from constraintlab.engine.report import Meter
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup, build, load, vocabulary, warm
 from constraintlab.engine.wire import Facts, Tick, pack, receive
@@ -172,6 +172,9 @@ class Worker:
         for e in emitted:
             if e.finished:
                 del self._requests[e.request.id]
+
+    def _switch(self, setup: Setup) -> None:
+        self.engine.switch(setup.scheduler())
 
     def _change(self, setup: Setup) -> None:
         try:

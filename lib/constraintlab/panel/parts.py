@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from constraintlab.limits.resource import Resource
 
-PHASES = ("queued", "prefill", "decode", "streaming", "preempted")
+PHASES = ("queued", "prefill", "decode", "streaming", "paused", "preempted")
 """What a request can be in; `streaming`: computed to the end, and still being sent."""
 
 Span = tuple[str, float, float | None]

@@ -61,13 +61,14 @@ def draw(
 def bar(
     made: Drawing, phase: str, x: float, x2: float, y: float, ink: dict, strength: float = 1.0
 ) -> None:
-    """Each phase has a tone and a shape of its own: dashed, tall, plain, thin, dotted."""
+    """Each phase has a tone and a shape of its own: dashed, tall, plain, thin, a line, dotted."""
     x2 = max(x2, x + 2)
     if phase == "queued":
         made.box(x + 0.5, y - 3.5, x2 - 0.5, y + 3.5, stroke=ink["quiet"], dash=[3, 2],
                  strength=strength)  # fmt: skip
-    elif phase == "preempted":
-        made.line(x, y, x2, y, ink["quiet"], [2, 3], 2, strength)
+    elif phase in ("preempted", "paused"):
+        dash = [2, 3] if phase == "preempted" else SOLID
+        made.line(x, y, x2, y, ink["quiet"], dash, 2, strength)
     else:
         tone, half = TALL[phase]
         made.box(x, y - half, x2, y + half, ink["tones"][tone], strength=strength)

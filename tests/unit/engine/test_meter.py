@@ -6,7 +6,8 @@ import pytest
 
 from constraintlab.engine.kv.store import KVStats
 from constraintlab.engine.loop import Seconds, Step
-from constraintlab.engine.report import EVERY, LONG, Meter
+from constraintlab.engine.meter import EVERY, LONG, Meter
+from constraintlab.engine.plan import Budget, StepPlan
 from constraintlab.limits.work import Kernel, Work
 
 
@@ -24,13 +25,14 @@ class Model:
 
 @pytest.fixture
 def metered():
-    engine = SimpleNamespace(model=Model(), running=[], waiting=[])
+    engine = SimpleNamespace(model=Model(), running=[], waiting=[], budget=Budget(8, 8))
     return Meter(engine, clock=lambda: 0.0), engine.model
 
 
 def step(sequences=1, prefill=0, forward=LONG / 10):
     seconds = Seconds(0.0, forward, 0.0, 0.0)
-    return Step(0.0, seconds, sequences, sequences, prefill, 0, 0, 0, KVStats(1, 0, 0), ())
+    kv, plan = KVStats(1, 0, 0), StepPlan(())
+    return Step(0.0, seconds, sequences, sequences, prefill, 0, 0, 0, kv, (), plan=plan)
 
 
 def run(meter, model, steps):

@@ -109,6 +109,27 @@ def test_a_change_that_can_not_be_leaves_the_engine_as_it_was(engine):
     assert answer.result(20) and engine.run([([1], Sampling(2))])[0].finished == "length"
 
 
+def test_the_policy_can_be_switched_while_requests_run(engine):
+    long = [engine.submit([1, 2, 3], Sampling(200)) for _ in range(SETUP.slots)]
+    assert wait_for(lambda: all(a.times for a in long))
+    short = engine.submit([4, 5, 6], Sampling(2))
+    engine.switch("mlfq", quantum=4)
+    short.result(20)
+    assert any(a.finished is None for a in long), "it did not wait for one of them to end"
+    with pytest.raises(ValueError, match="use static, "):
+        engine.switch("round robin")
+    with pytest.raises(ValueError, match="quantum=0"):
+        engine.switch("mlfq", quantum=0)
+    assert engine.setup.policy == "mlfq"
+    engine.switch(SETUP.policy)
+    for answer in long:
+        assert len(answer.result(20).tokens) == 200
+    engine.ask()
+    assert wait_for(lambda: any(x.bill.get("paused") for x in engine.latest.lives))
+    assert any(span.phase == "paused" for x in engine.latest.lives for span in x.spans)
+    assert wait_for(lambda: engine.latest.running == 0)
+
+
 def test_reports_tell_of_the_pool_and_of_each_request(engine):
     answers = [engine.submit([1] * 20, Sampling(900)) for _ in range(3)]
     assert wait_for(lambda: engine.latest and engine.latest.running == 3)

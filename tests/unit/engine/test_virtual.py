@@ -22,7 +22,7 @@ from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.stub import Stub
 from constraintlab.engine.virtual.clock import Clock
-from constraintlab.engine.virtual.cost import StepCost
+from constraintlab.engine.virtual.cost import StepCost, Took, pairs
 from constraintlab.engine.virtual.ghost import Ghost
 
 POLICIES = (
@@ -198,3 +198,66 @@ def test_the_interval_covers_the_closed_form_as_often_as_it_should():
     """18 other runs: of so many, 95% leave out three at the most, 99 times of a hundred."""
     found = [off(kind, load, seed) for kind in SERVICE for load in LOADS for seed in (1, 2)]
     assert sum(abs(z) >= 1 for z in found) <= 3 and abs(fmean(found)) < 0.35
+
+
+TRUE = StepCost(fixed=2e-4, each=3e-5, key=2e-8, prompt=1e-4, token=5e-6, pair=3e-9)
+
+
+def taken(cost, n=3000, noise=0.0, stalls=0, prompts=True):
+    """Steps as an engine of this cost would take them."""
+    random, found = Random(5), []
+    for i in range(n):
+        decodes = random.randint(0, 16)
+        keys = sum(random.randint(5, 900) for _ in range(decodes))
+        chunks = [(random.randint(2, 400), random.choice((0, 64)))] * (prompts and i % 7 == 0)
+        seconds = cost.step(decodes, keys, chunks) * random.lognormvariate(0, noise)
+        seconds += 0.2 * (i < stalls)
+        found.append(
+            Took(seconds, decodes, keys, len(chunks), sum(c for c, _ in chunks), pairs(chunks))
+        )
+    return found
+
+
+PARTS = ("fixed", "each", "key", "prompt", "token", "pair")
+
+
+def test_the_costs_of_steps_are_found_again():
+    found = StepCost.fit(taken(TRUE))
+    for name in PARTS:
+        assert getattr(found, name) == pytest.approx(getattr(TRUE, name), rel=1e-6)
+
+
+def test_noise_does_not_hide_them_and_their_sum_is_what_was_spent():
+    steps = taken(TRUE, noise=0.2)
+    found = StepCost.fit(steps)
+    assert found.each == pytest.approx(TRUE.each, rel=0.1)
+    assert found.token == pytest.approx(TRUE.token, rel=0.1)
+    told = sum(
+        found.fixed + found.each * s.decodes + found.key * s.keys + found.prompt * s.prompts
+        + found.token * s.tokens + found.pair * s.pairs
+        for s in steps
+    )  # fmt: skip
+    assert told == pytest.approx(sum(s.seconds for s in steps), rel=1e-9)
+
+
+def test_a_stall_bends_no_cost_but_its_time_is_kept():
+    steps = taken(TRUE, stalls=2)
+    found, more = (
+        StepCost.fit(steps),
+        sum(s.seconds for s in steps) / sum(s.seconds for s in taken(TRUE)),
+    )
+    assert more > 1.1
+    for name in PARTS:
+        assert getattr(found, name) == pytest.approx(more * getattr(TRUE, name), rel=1e-6)
+
+
+def test_what_no_step_had_costs_nothing_and_no_cost_is_negative():
+    found = StepCost.fit(taken(TRUE, prompts=False))
+    assert (found.prompt, found.token, found.pair) == (0.0, 0.0, 0.0)
+    cheaper = [s._replace(seconds=1e-3 - 1e-5 * s.decodes) for s in taken(TRUE, prompts=False)]
+    assert min(getattr(StepCost.fit(cheaper), name) for name in PARTS) == 0.0
+
+
+def test_a_few_steps_are_too_few():
+    with pytest.raises(ValueError, match="99 steps"):
+        StepCost.fit(taken(TRUE, n=99))

@@ -32,7 +32,7 @@ class Chunked:
         self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
     ) -> StepPlan:
         """See `Policy`."""
-        tally, head = kv.tally(), None
+        tally, head, lacks = kv.tally(), None, ""
         wanted = wants(running, budget.slots)
         left = max(0, budget.tokens - wanted.count(1))
         for i, todo in enumerate(wanted):
@@ -42,15 +42,20 @@ class Chunked:
         chunks, preempted, paused = keep(running, wanted, tally)
         if not preempted:
             for request in waiting:
-                if not left or len(chunks) + len(paused) >= budget.slots:
-                    break
                 if request.held:
                     continue
+                if len(chunks) + len(paused) >= budget.slots:
+                    lacks = "slots"
+                    break
+                if not left:
+                    lacks = "prefill"
+                    break
                 head = request
                 todo = request.todo - kv.prefix(request)
                 spare = left_free(self.watermark, kv) if chunks else 0
                 if not tally.take(request, todo, spare):
+                    lacks = "kv"
                     break
                 chunks.append((request, min(todo, left)))
                 left -= min(todo, left)
-        return planned(chunks, preempted, paused, kv, head)
+        return planned(chunks, preempted, paused, kv, head, lacks)

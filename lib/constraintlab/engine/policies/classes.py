@@ -43,7 +43,7 @@ class Classes:
         self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
     ) -> StepPlan:
         """See `Policy`."""
-        tally, head = kv.tally(), None
+        tally, head, lacks = kv.tally(), None, ""
         chunks, preempted, paused = keep(running, wants(running, budget.slots), tally)
         left = max(1, budget.slots - math.ceil(self.reserved * budget.slots))
         left -= sum(map(self.is_long, running))
@@ -54,5 +54,5 @@ class Classes:
             return left >= 0 or not self.is_long(request)
 
         if not preempted:
-            head = join(waiting, chunks, len(paused), kv, tally, budget, self.watermark, may)
-        return planned(chunks, preempted, paused, kv, head)
+            head, lacks = join(waiting, chunks, len(paused), kv, tally, budget, self.watermark, may)
+        return planned(chunks, preempted, paused, kv, head, lacks)

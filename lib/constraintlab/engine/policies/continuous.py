@@ -32,8 +32,8 @@ class Continuous:
         self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
     ) -> StepPlan:
         """See `Policy`."""
-        tally, head = kv.tally(), None
+        tally, head, lacks = kv.tally(), None, ""
         chunks, preempted, paused = keep(running, wants(running, budget.slots), tally)
         if not preempted:
-            head = join(waiting, chunks, len(paused), kv, tally, budget, self.watermark)
-        return planned(chunks, preempted, paused, kv, head)
+            head, lacks = join(waiting, chunks, len(paused), kv, tally, budget, self.watermark)
+        return planned(chunks, preempted, paused, kv, head, lacks)

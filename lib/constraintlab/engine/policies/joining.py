@@ -19,23 +19,28 @@ def join(
     budget: Budget,
     watermark: float,
     may: Callable[[Request], bool] = lambda request: True,
-) -> Request | None:
+) -> tuple[Request | None, str]:
     """Add to `chunks` those who fit: a slot, the tokens that the step has left, though one prompt
     may be longer than that, and room in the pool. may: who is passed over when it says no. Nobody
-    else overtakes. Returns the last one that was looked at, None if there was none.
+    else overtakes. Returns the last one that was looked at, None if there was none, and what the
+    first that goes on waiting lacks, as `StepPlan.waits` has it.
     """
-    head, running = None, len(chunks)
+    head, lacks, running = None, "", len(chunks)
     left = budget.tokens - running
     for request in waiting:
+        if request.held:
+            continue
         if len(chunks) + paused >= budget.slots:
-            break
-        if request.held or not may(request):
+            return head, "slots"
+        if not may(request):
+            lacks = "slots"
             continue
         head = request
         n = request.todo - kv.prefix(request)
-        spare = left_free(watermark, kv) if chunks else 0
-        if (len(chunks) > running and n > left) or not tally.take(request, n, spare):
-            break
+        if len(chunks) > running and n > left:
+            return head, lacks or "prefill"
+        if not tally.take(request, n, left_free(watermark, kv) if chunks else 0):
+            return head, lacks or "kv"
         chunks.append((request, n))
         left -= n
-    return head
+    return head, lacks

@@ -30,22 +30,23 @@ def ranked(
     booking = _Booking(order, kv)
     chosen: dict[Request, int] = {}
     left = budget.tokens - min(budget.slots, sum(r.decoding for r in booking.residents))
-    prompts, closed, head = 0, False, None
+    prompts, head, lacks = 0, None, ""
     for request in order:
         if len(chosen) == budget.slots:
+            lacks = lacks or "slots"
             break
         n, resident = request.todo, request.phase is Phase.RUNNING
         if not resident:
             n -= kv.prefix(request)
-        if (closed and not resident) or request in booking.preempted:
+        if (lacks and not resident) or request in booking.preempted:
             continue
         decodes = resident and n == 1
         if not decodes and prompts and n > left:
-            closed, head = True, head or request
+            head, lacks = head or request, lacks or "prefill"
             continue
         spare = 0 if resident or not chosen else left_free(watermark, kv)
         if not booking.take(request, n, spare, chosen):
-            closed, head = True, head or request
+            head, lacks = head or request, lacks or "kv"
             continue
         chosen[request] = n
         if not decodes:
@@ -57,7 +58,7 @@ def ranked(
     going = {r for r, _ in chunks}.union(booking.preempted)
     paused = [r for r in running if r not in going]
     preempted = sorted(booking.preempted, key=lambda r: r.arrival, reverse=True)
-    return planned(chunks, preempted, paused, kv, head)
+    return planned(chunks, preempted, paused, kv, head, lacks)
 
 
 class _Booking:

@@ -22,18 +22,24 @@ class Static:
         self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
     ) -> StepPlan:
         """See `Policy`."""
-        tally = kv.tally()
+        tally, lacks = kv.tally(), ""
         chunks, preempted, paused = keep(running, wants(running, budget.slots), tally)
+        if running and any([not r.held for r in waiting]):
+            lacks = "slots"
         if not running:
             left = budget.tokens
             for request in waiting:
-                if len(chunks) >= budget.slots:
-                    break
                 if request.held:
                     continue
                 n = request.todo - kv.prefix(request)
-                if (chunks and n > left) or not tally.take(request, n):
+                if len(chunks) >= budget.slots:
+                    lacks = "slots"
+                elif chunks and n > left:
+                    lacks = "prefill"
+                elif not tally.take(request, n):
+                    lacks = "kv"
+                if lacks:
                     break
                 chunks.append((request, n))
                 left -= n
-        return planned(chunks, preempted, paused, kv)
+        return planned(chunks, preempted, paused, kv, waits=lacks)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.ledger import Ledger
 from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.virtual.cost import StepCost
 from constraintlab.engine.virtual.ghost import Ghost
@@ -33,6 +34,7 @@ class Clock:
         self.now, self.steps, self.plans, self.tokens, self.lost = 0.0, 0, 0, 0, 0
         self.waiting: deque[Ghost] = deque()
         self.running: list[Ghost] = []
+        self.ledger = Ledger()
         self._on_end = on_end
 
     def run(self, coming: Iterable[Ghost]) -> float:
@@ -64,15 +66,19 @@ class Clock:
         if why:
             raise ValueError(f"request {ghost.id}: {why}")
         self.waiting.append(ghost)
+        self.ledger.came(ghost)
 
     def _leap(self, plan: StepPlan, until: float | None) -> None:
         """All who compute decode, for as long as the plan holds or to the next arrival."""
+        self.ledger.planned(plan, ())
         grow = self.kv.grow
         keys = sum([g.computed + 1 for g, _ in plan.chunks])
         n, many = plan.horizon, len(plan.chunks)
         if until is not None:
             n = self.cost.within(until - self.now, n, many, keys)
-        self.now += self.cost.steps(n, many, keys)
+        took = self.cost.steps(n, many, keys)
+        self.now += took
+        self.ledger.passed(took, plan.waits)
         self.steps += n
         self.tokens += n * many
         ended = False
@@ -92,7 +98,9 @@ class Clock:
             ghost.preempt()
             ghost.preemptions += 1
             self.waiting.appendleft(ghost)
-        for ghost in plan.admitted:
+        admitted = plan.admitted
+        self.ledger.planned(plan, admitted)
+        for ghost in admitted:
             self.waiting.remove(ghost)
             ghost.admit(self.kv.attach(ghost))
             if ghost.admitted != ghost.admitted:  # the first time
@@ -112,12 +120,16 @@ class Clock:
             if n == todo:
                 drawing.append(ghost)
         if plan.chunks:
-            self.now += self.cost.step(decodes, keys, chunks)
+            took = self.cost.step(decodes, keys, chunks)
+            self.now += took
             self.steps += 1
+            beside = took - self.cost.step(decodes, keys) if chunks and decodes else 0.0
+            self.ledger.passed(took, plan.waits, beside)
         ended = False
         for ghost in drawing:
             if not ghost.output.n:
                 ghost.first = self.now
+            self.ledger.drew(ghost)
             ended |= ghost.write(1)
         self.tokens += len(drawing)
         if ended:
@@ -131,5 +143,6 @@ class Clock:
                 continue
             self.kv.release(ghost)
             ghost.ended = self.now
+            ghost.bill = self.ledger.left(ghost, self.now - ghost.arrival)
             self._on_end(ghost)
         self.running = stay

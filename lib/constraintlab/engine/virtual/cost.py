@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Took(NamedTuple):
+    """A step that was taken: seconds, sequences that decoded, the tokens of KV that they read,
+    prompts, their tokens, and pairs of such a token and one that it looks back at."""
+
+    seconds: float
+    decodes: int
+    keys: int
+    prompts: int = 0
+    tokens: int = 0
+    pairs: float = 0.0
+
+
+def pairs(chunks: Sequence[tuple[int, int]]) -> float:
+    """Pairs of a token and one that it looks back at, for prompts of n tokens after `past`."""
+    return sum([n * past + n * (n + 1) / 2 for n, past in chunks])
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,33 @@ class StepCost:
         for n, past in chunks:
             spent += self.prompt + self.token * n + self.pair * (n * past + n * (n + 1) / 2)
         return spent
+
+    @classmethod
+    def fit(cls, steps: Sequence[Took], source: str = "measured") -> StepCost:
+        """The costs, none below 0, that explain these steps' seconds best (least squares).
+
+        The slowest in a thousand are left out: a neighbour on the same cores stalled them. Their
+        time is not: all costs are scaled so that together they last as long as the steps did.
+        ValueError for fewer than a hundred steps.
+        """
+        import numpy as np
+
+        if len(steps) < 100:
+            raise ValueError(f"{len(steps)} steps: give 100 or more, of prompts and of decodes")
+        seen = np.array(steps, dtype=float)
+        kept = seen[seen[:, 0] <= np.quantile(seen[:, 0], 0.999)]
+        told = np.column_stack([np.ones(len(kept)), kept[:, 1:]])
+        scale = np.maximum(told.max(axis=0), 1e-9)
+        found, used = np.zeros(told.shape[1]), told.max(axis=0) > 0
+        while True:
+            found[:] = 0.0
+            found[used] = np.linalg.lstsq((told / scale)[:, used], kept[:, 0], rcond=None)[0]
+            if found.min() >= 0:
+                break
+            used[found.argmin()] = False
+        found /= scale
+        whole = np.column_stack([np.ones(len(seen)), seen[:, 1:]]) @ found
+        return cls(*(found * seen[:, 0].sum() / whole.sum()).tolist(), source)
 
     def steps(self, n: int, decodes: int, keys: int) -> float:
         """n steps of the same sequences, each of which reads a token more each time."""

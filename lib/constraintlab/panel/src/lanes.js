@@ -1,6 +1,6 @@
 // Request lanes: a row a request over the last seconds; under them the batch and the queue.
 
-const PHASES = ["queued", "prefill", "decode", "streaming", "preempted"];
+const PHASES = ["queued", "prefill", "decode", "streaming", "paused", "preempted"];
 const LANE = { row: 14, strip: 26, gap: 8, axis: 20, few: 6 };
 
 class RequestLanes extends CanvasCard {
@@ -72,7 +72,7 @@ class RequestLanes extends CanvasCard {
 
 const middle = (row) => row * LANE.row + LANE.row / 2;
 
-// Each phase has a tone and a shape of its own: dashed, tall, plain, thin, dotted.
+// Each phase has a tone and a shape of its own: dashed, tall, plain, thin, a line, dotted.
 function bar(c, phase, from, to, y, ink) {
   const width = Math.max(to - from, 2);
   if (phase === "queued") {
@@ -80,8 +80,8 @@ function bar(c, phase, from, to, y, ink) {
     c.strokeStyle = ink.quiet;
     c.lineWidth = 1;
     c.strokeRect(from + 0.5, y - 3.5, width - 1, 7);
-  } else if (phase === "preempted") {
-    c.setLineDash([2, 3]);
+  } else if (phase === "preempted" || phase === "paused") {
+    c.setLineDash(phase === "preempted" ? [2, 3] : []);
     c.strokeStyle = ink.quiet;
     c.lineWidth = 2;
     line(c, from, y, to, y);
