@@ -106,6 +106,19 @@ def virtual(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def tail(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="Twice the requests and rounds."),
+) -> None:
+    """The tail: the virtual clock beside the real engine, FCFS beside MLFQ, chunked prefill."""
+    from constraintlab.bench import tail as bench
+
+    requests, rounds = (1000, 5) if full else (400, 3)
+    report = bench.run(requests, rounds, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""

@@ -261,3 +261,28 @@ def test_what_no_step_had_costs_nothing_and_no_cost_is_negative():
 def test_a_few_steps_are_too_few():
     with pytest.raises(ValueError, match="99 steps"):
         StepCost.fit(taken(TRUE, n=99))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), pace=st.floats(0.5, 2.0))
+def test_costs_that_change_at_a_moment_change_there(seed, pace):
+    """One cost up to a moment and another after it, against the same steps one by one."""
+    ghosts = [Ghost(i, p, o, at) for i, (p, o, at) in enumerate(asked(seed))]
+    clock = Clock(
+        Continuous(), CountedKV(99, 4), Budget(3, 16), COST, later=[(9.0, COST.times(pace))]
+    )
+    clock.run(ghosts)
+    same = [Ghost(i, p, o, at) for i, (p, o, at) in enumerate(asked(seed))]
+    stepped = Clock(OneByOne(), CountedKV(99, 4), Budget(3, 16), COST)
+    stepped._later.append((9.0, COST.times(pace)))
+    stepped.run(same)
+    for a, b in zip(ghosts, same, strict=True):
+        assert a.ended == pytest.approx(b.ended, rel=1e-9)
+
+
+class OneByOne(Continuous):
+    """Whose plans hold for one step."""
+
+    def plan(self, *args):
+        plan = super().plan(*args)
+        return type(plan)(plan.chunks, plan.preempted, plan.paused, 1, plan.waits)

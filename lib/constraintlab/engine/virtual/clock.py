@@ -6,8 +6,9 @@ request comes: a million requests with a thousand tokens each take minutes.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from constraintlab.engine.kv.store import KVStore
 from constraintlab.engine.ledger import Ledger
@@ -17,7 +18,8 @@ from constraintlab.engine.virtual.ghost import Ghost
 
 
 class Clock:
-    """now: virtual seconds. on_end: called with each request that has ended, in that order.
+    """now: virtual seconds. on_end: called with each request that has ended, in that order. later:
+    (from when, what a step costs from then on), in order of time.
 
     The policy sees what it sees in the real engine (`engine.loop`); nothing is ever held.
     """
@@ -29,13 +31,14 @@ class Clock:
         budget: Budget,
         cost: StepCost,
         on_end: Callable[[Ghost], object] = lambda ghost: None,
+        later: Sequence[tuple[float, StepCost]] = (),
     ) -> None:
         self.policy, self.kv, self.budget, self.cost = policy, kv, budget, cost
         self.now, self.steps, self.plans, self.tokens, self.lost = 0.0, 0, 0, 0, 0
         self.waiting: deque[Ghost] = deque()
         self.running: list[Ghost] = []
         self.ledger = Ledger()
-        self._on_end = on_end
+        self._on_end, self._later = on_end, deque(later)
 
     def run(self, coming: Iterable[Ghost]) -> float:
         """Until the last of those that come, in order of arrival, has ended; returns `now`.
@@ -53,10 +56,13 @@ class Clock:
                 if after is not None and after.arrival < head.arrival:
                     raise ValueError(f"request {after.id} comes before {head.id}: sort them")
                 head = after
+            while self._later and self._later[0][0] <= self.now:
+                self.cost = self._later.popleft()[1]
             plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
             self.plans += 1
             if plan.horizon > 1 and all([g.output.n for g, _ in plan.chunks]):
-                self._leap(plan, head.arrival if head is not None else None)
+                until = head.arrival if head is not None else math.inf
+                self._leap(plan, min(until, self._later[0][0]) if self._later else until)
             else:
                 self._step(plan)
         return self.now
@@ -68,13 +74,13 @@ class Clock:
         self.waiting.append(ghost)
         self.ledger.came(ghost)
 
-    def _leap(self, plan: StepPlan, until: float | None) -> None:
+    def _leap(self, plan: StepPlan, until: float) -> None:
         """All who compute decode, for as long as the plan holds or to the next arrival."""
         self.ledger.planned(plan, ())
         grow = self.kv.grow
         keys = sum([g.computed + 1 for g, _ in plan.chunks])
         n, many = plan.horizon, len(plan.chunks)
-        if until is not None:
+        if until < math.inf:
             n = self.cost.within(until - self.now, n, many, keys)
         took = self.cost.steps(n, many, keys)
         self.now += took
