@@ -146,7 +146,9 @@ def link(
 def serve(
     model: str = typer.Option("reasoner", help=MODEL),
     kv: str = typer.Option("paged", help="paged, contiguous or prefix."),
-    policy: str = typer.Option("chunked", help="static, continuous or chunked."),
+    policy: str = typer.Option(
+        "chunked", help="static, continuous, chunked, classes, mlfq or shortest."
+    ),
     kv_blocks: int = typer.Option(1024, help="Blocks in the KV pool."),
     block_size: int = typer.Option(16, help="Tokens in a block."),
     slots: int = typer.Option(32, help="Requests that run at a time."),
