@@ -109,7 +109,7 @@ def virtual(
 @app.command()
 def tail(
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
-    full: bool = typer.Option(False, "--full", help="Twice the requests and rounds."),
+    full: bool = typer.Option(False, "--full", help="Five rounds of 1,000 requests."),
 ) -> None:
     """The tail: the virtual clock beside the real engine, FCFS beside MLFQ, chunked prefill."""
     from constraintlab.bench import tail as bench

@@ -39,6 +39,9 @@ class State(Enum):
     PREEMPTED = "preempted"
 
 
+PAUSES = (State.PAUSED, State.HELD)
+
+
 class Ledger:
     """Tell it of requests that come, of each plan before and each step after it is carried out.
 
@@ -85,10 +88,6 @@ class Ledger:
         if self._entries[request][0] is not State.DECODE:
             self._to(request, State.DECODE)
 
-    def state(self, request: Request) -> State:
-        """Where it stands."""
-        return self._entries[request][0]
-
     def left(self, request: Request, total: float | None = None) -> dict[str, float]:
         """It is over: seconds by cause. total: from when it came to its end, on the caller's clock;
         what is then left over passed before the first step that it could be in."""
@@ -112,6 +111,3 @@ class Ledger:
             if seconds:
                 bill[cause] = bill.get(cause, 0.0) + seconds
         self._entries[request] = state, self._passed.copy(), bill
-
-
-PAUSES = (State.PAUSED, State.HELD)

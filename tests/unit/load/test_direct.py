@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 
 from constraintlab.engine.setup import Setup
-from constraintlab.engine.virtual.cost import StepCost
+from constraintlab.engine.virtual.cost import StepCost, Took
 from constraintlab.load.arrivals import Uniform
-from constraintlab.load.direct import Direct, Due, drawn
+from constraintlab.load.direct import Direct, Due, Offered, drawn
 from constraintlab.load.profiles import Lengths, Profile
 
 pytestmark = pytest.mark.long
@@ -61,7 +62,20 @@ def test_the_replay_waits_where_the_engine_waited(direct):
     assert max(ends) == pytest.approx(max(found.e2e), rel=0.15)
 
 
-def test_a_pace_that_changes_within_the_run_is_seen(direct):
+def test_a_machine_that_is_slower_for_a_while_costs_more_for_that_while():
+    usual = [Took(1e-3 * (4 + d), d, 0) for d in (1, 2, 4)] * 30
+    slow = [step._replace(seconds=2 * step.seconds) for step in usual]
+    reports = [SimpleNamespace(now=10.0, steps=())]
+    for i, steps in enumerate((usual, slow, usual)):
+        reports.append(SimpleNamespace(now=11.0 + i, steps=steps))
+    costs = Offered((), (), (), reports).costs()
+    assert [at for at, _ in costs] == [0.0, 1.0, 2.0]
+    one, two, three = (sum(map(cost.of, usual)) for _, cost in costs)
+    assert one == pytest.approx(sum(s.seconds for s in usual), rel=1e-6)
+    assert two == pytest.approx(2 * one, rel=1e-6) and three == pytest.approx(one, rel=1e-6)
+
+
+def test_windows_follow_one_another_and_a_run_of_a_few_steps_is_too_short_to_replay(direct):
     direct.engine.switch("continuous")
     found = direct.offer(drawn(SHORT, 60, arrivals=Uniform(30)))
     costs = found.costs(window=0.5)
