@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from constraintlab.engine.child import Child, EngineDied
@@ -26,6 +26,10 @@ class Hearer(Protocol):
 
     def on_step(self, now: float, lines: Sequence[tuple], tick: Tick | None) -> None:
         """A step's (number, token, text, how it finished), and what else it did."""
+
+    def on_bills(self, bills: Mapping[int, tuple]) -> None:
+        """Where the time of requests went that end with the step of which it is told next: number →
+        seconds by cause, of all of it and up to the first token."""
 
     def on_refused(self, number: int, why: str) -> None:
         """A request that can't run."""
@@ -103,6 +107,9 @@ class Backend:
 
     def _on_stepped(self, now: float, lines: Sequence[tuple], tick: Tick | None) -> None:
         self._hearer.on_step(now, lines, tick)
+
+    def _on_billed(self, bills: Mapping[int, tuple]) -> None:
+        self._hearer.on_bills(bills)
 
     def _on_report(self, report: Report) -> None:
         self._hearer.on_report(report)

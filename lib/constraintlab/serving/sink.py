@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from constraintlab.serving.errors import ApiError
@@ -12,10 +13,13 @@ from constraintlab.serving.events import Usage
 class Sink:
     """What a front end knows of an open request. Times are `time.monotonic` seconds.
 
-    seen: when its newest token was drawn; admitted, first: None until then.
+    seen: when its newest token was drawn; admitted, first: None until then. bill: seconds by cause,
+    of all its time in the engine and of that up to its first token; empty until it ends.
     """
 
-    __slots__ = ("admitted", "arrived", "finished", "first", "number", "prompt", "seen", "tokens")
+    __slots__ = (
+        "admitted", "arrived", "bill", "finished", "first", "number", "prompt", "seen", "tokens"
+    )  # fmt: skip
 
     def __init__(self, prompt: int) -> None:
         self.number, self.prompt, self.tokens = 0, prompt, 0
@@ -23,6 +27,7 @@ class Sink:
         self.admitted: float | None = None
         self.first: float | None = None
         self.finished: str | None = None
+        self.bill: tuple[Mapping[str, float], Mapping[str, float]] = {}, {}
 
     @property
     def usage(self) -> Usage:
