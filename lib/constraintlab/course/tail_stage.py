@@ -1,0 +1,122 @@
+"""Run an engine under requests that come when they come: lab 07's stage.
+
+A panel as lab 04's, over an open loop: what each request waited for, and how its first token's
+time is spread, while cells await the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from constraintlab.course.calibrate import CEILINGS, calibrated, probed
+from constraintlab.course.culprits import lives
+from constraintlab.course.driver import Ran
+from constraintlab.course.engines import Between, engine_stack, measured
+from constraintlab.course.halves import Halves
+from constraintlab.course.questions import Question
+from constraintlab.course.serving_stage import ServingStage
+from constraintlab.engine.report import Report
+from constraintlab.engine.setup import Setup
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.diagnose import diagnose
+from constraintlab.limits.drift import midway
+from constraintlab.limits.stack import Stack
+from constraintlab.limits.verdict import Verdict
+from constraintlab.load.tail import Seen
+
+
+@dataclass(frozen=True)
+class Faced(Halves):
+    """A run against users: what they saw, and the engine's verdict. offered: tokens/s that came."""
+
+    name: str
+    setup: Setup
+    ran: Ran
+    verdict: Verdict
+    caps: Capacities
+    offered: float
+
+    @cached_property
+    def seen(self) -> list[Seen]:
+        """Each request, in the order in which they were sent; its index is its lane's number."""
+        start = self.ran.reports[0].now
+        pairs = zip(self.ran.answers, lives(self.ran), strict=True)
+        return [Seen.of_answer(answer, start, life.number) for answer, life in pairs]
+
+    @property
+    def rate(self) -> float:
+        """Output tokens a second over the whole run."""
+        return self.ran.whole.rate
+
+    @property
+    def worst(self) -> Report:
+        """The moment at which most requests waited."""
+        return max(self.ran.reports, key=lambda r: r.waiting)
+
+
+class TailStage(ServingStage):
+    """A panel over one engine whose policy and pool change from run to run."""
+
+    def __init__(self, lab, *chips: str) -> None:
+        super().__init__(lab, *chips)
+        self._gaps: dict[tuple, Between] = {}
+        self._offered = math.inf
+
+    async def face(
+        self, name: str, setup: Setup, some: Sequence[Question], at: Sequence[float]
+    ) -> Faced:
+        """An open loop: each question is sent when it is due, whatever the engine does."""
+        offered = sum(q.length for q in some) / max(at[-1], 1e-9)
+        return await self._run(name, setup, some, offered, lambda: self.driver.run(some, at))
+
+    async def spar(self, name: str, setup: Setup, some: Sequence[Question], clients: int) -> Faced:
+        """A closed loop: each of so many clients sends its next question when it has an answer."""
+        return await self._run(name, setup, some, math.inf, lambda: self.driver.spar(some, clients))
+
+    async def _run(
+        self, name: str, setup: Setup, some: Sequence[Question], offered: float,
+        run: Callable[[], Awaitable[Ran]],
+    ) -> Faced:  # fmt: skip
+        gap = await self._gap(setup)
+        await self.driver.use(setup)
+        before = probed(self.caps, list(CEILINGS), setup.threads)
+        self._offered = offered
+        self.source.restart()
+        self._begin(before)
+        self.sampler.start()
+        self._live = (name, None, self.driver.heard[-1].now)
+        telling = asyncio.ensure_future(self._tell(gap, before))
+        try:
+            ran = await run()
+        finally:
+            telling.cancel()
+            live, self._live = self._live, None
+            self.sampler.stop()
+        caps = midway(before, probed(before, list(CEILINGS), setup.threads), CEILINGS)
+        verdict, _ = self._verdict(ran, gap, caps)
+        faced = Faced(name, setup, ran, verdict, caps, offered)
+        # It rests on the moment at which most waited, with the lines below its lanes.
+        for report in ran.reports[: ran.reports.index(faced.worst) + 1]:
+            self._draw(report, *live)
+        self.panel.set_verdict(verdict)
+        self._points.add(name, ran.whole, caps)
+        return faced
+
+    async def _gap(self, setup: Setup) -> Between:
+        key = setup.model, setup.dtype, setup.threads
+        if key not in self._gaps:
+            self._gaps[key] = (await calibrated(self.driver, setup, self.caps))[0]
+        return self._gaps[key]
+
+    def _verdict(self, ran: Ran, gap: Between, caps: Capacities) -> tuple[Verdict, Stack]:
+        """While requests still came. Whoever comes later is part of the population: so a load
+        that is less than what full slots would do is itself what binds."""
+        window = ran.coming
+        stack = engine_stack(window, caps, gap)
+        stack = replace(stack, offered=self._offered, population=math.inf)
+        rates = measured(ran.within(window))
+        return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack
