@@ -14,7 +14,7 @@ from functools import cached_property
 
 from constraintlab.course.calibrate import CEILINGS, calibrated, probed
 from constraintlab.course.culprits import lives
-from constraintlab.course.driver import Ran
+from constraintlab.course.driver import Asked, Ran
 from constraintlab.course.engines import Between, engine_stack, measured
 from constraintlab.course.halves import Halves
 from constraintlab.course.questions import Question
@@ -67,18 +67,20 @@ class TailStage(ServingStage):
         self._offered = math.inf
 
     async def face(
-        self, name: str, setup: Setup, some: Sequence[Question], at: Sequence[float]
+        self, name: str, setup: Setup, some: Sequence[Question] | Asked, at: Sequence[float]
     ) -> Faced:
         """An open loop: each question is sent when it is due, whatever the engine does."""
-        offered = sum(q.length for q in some) / max(at[-1], 1e-9)
+        offered = sum(map(_length, some)) / max(at[-1], 1e-9)
         return await self._run(name, setup, some, offered, lambda: self.driver.run(some, at))
 
-    async def spar(self, name: str, setup: Setup, some: Sequence[Question], clients: int) -> Faced:
+    async def spar(
+        self, name: str, setup: Setup, some: Sequence[Question] | Asked, clients: int
+    ) -> Faced:
         """A closed loop: each of so many clients sends its next question when it has an answer."""
         return await self._run(name, setup, some, math.inf, lambda: self.driver.spar(some, clients))
 
     async def _run(
-        self, name: str, setup: Setup, some: Sequence[Question], offered: float,
+        self, name: str, setup: Setup, some: Sequence[Question] | Asked, offered: float,
         run: Callable[[], Awaitable[Ran]],
     ) -> Faced:  # fmt: skip
         gap = await self._gap(setup)
@@ -120,3 +122,8 @@ class TailStage(ServingStage):
         stack = replace(stack, offered=self._offered, population=math.inf)
         rates = measured(ran.within(window))
         return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack
+
+
+def _length(one: Question | tuple) -> int:
+    """Tokens of the answer."""
+    return one.length if isinstance(one, Question) else one[1].max_tokens

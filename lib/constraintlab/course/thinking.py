@@ -9,14 +9,23 @@ from itertools import islice
 from random import Random
 from statistics import fmean
 
+from constraintlab.course.driver import Asked
 from constraintlab.course.questions import Question
 from constraintlab.engine.reasoner import collatz
+from constraintlab.engine.request import Sampling
+from constraintlab.engine.virtual.cost import StepCost, Took
 from constraintlab.load import profiles, replay
 from constraintlab.load.arrivals import Gamma
 from constraintlab.load.traces import NoTraces
 
 SCALE, CAP = 16.0, 1024
 """DeepSeek-R1's lengths are divided by this; prompt and answer are cut to so many tokens."""
+
+LENGTH = 91.6
+"""Tokens of such an answer, on average."""
+
+EVERY = 0.15
+"""Seconds from one long prompt to the next."""
 
 PATTERN = "chat"
 """Of the arrivals: Azure's conversations of 2023."""
@@ -68,3 +77,24 @@ def arrive(n: int, rate: float, skip: int = 0) -> Pattern:
     first, last = stretch[0], stretch[-1]
     k = (n - 1) / rate / (last - first)
     return Pattern(tuple((at - first) * k for at in stretch), of)
+
+
+def alone(some: Sequence[Question], steps: Sequence[Took]) -> float:
+    """Seconds of an answer, on average, on an engine whose steps cost what these did, by itself."""
+    cost = StepCost.fit(steps)
+    prompt = len(collatz.prompt(2))
+    first = cost.step(0, 0, [(prompt, 0)])
+    return first + fmean(cost.steps(q.length - 1, 1, prompt + 1) for q in some)
+
+
+def crowd(decodes: int, tokens: int, prompts: int, long: int) -> tuple[Asked, list[float]]:
+    """(requests, seconds at which they come): some who are being answered at length, and long
+    prompts that come beside them one after the other."""
+    writers = [(words(16), Sampling(tokens))] * decodes
+    readers = [(words(long), Sampling(1))] * prompts
+    return [*writers, *readers], [0.0] * decodes + [EVERY * (i + 1) for i in range(prompts)]
+
+
+def words(n: int) -> list[int]:
+    """n token ids that say nothing."""
+    return [1 + i % 9 for i in range(n)]
