@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from constraintlab.engine.answer import Answer
 from constraintlab.engine.child import Child, EngineDied
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup
@@ -155,7 +156,7 @@ class EngineProcess:
     def _on_refused(self, number: int, why: str) -> None:
         self._answers.pop(number).end("refused", ValueError(why))
 
-    def _on_billed(self, bills: dict[int, tuple]) -> None:
+    def _on_billed(self, bills: dict[int, Bill]) -> None:
         for number, bill in bills.items():
             answer = self._answers[number]
             answer.bill, answer.first_bill = bill

@@ -156,7 +156,7 @@ class Worker:
 
     def _bill(self, bills: Bills) -> None:
         if bills:
-            _send(self.out, "billed", {r.id: tuple(bill) for r, bill in bills.items()})
+            _send(self.out, "billed", {r.id: bill for r, bill in bills.items()})
 
     def _tell(self, step: Step, now: float) -> None:
         began = time.thread_time()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from constraintlab.engine.child import Child, EngineDied
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.report import Report
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.wire import Facts, Splitter, Tick
@@ -27,9 +28,8 @@ class Hearer(Protocol):
     def on_step(self, now: float, lines: Sequence[tuple], tick: Tick | None) -> None:
         """A step's (number, token, text, how it finished), and what else it did."""
 
-    def on_bills(self, bills: Mapping[int, tuple]) -> None:
-        """Where the time of requests went that end with the step of which it is told next: number →
-        seconds by cause, of all of it and up to the first token."""
+    def on_bills(self, bills: Mapping[int, Bill]) -> None:
+        """Of requests, by their numbers, that end with what it is told next."""
 
     def on_refused(self, number: int, why: str) -> None:
         """A request that can't run."""
@@ -108,7 +108,7 @@ class Backend:
     def _on_stepped(self, now: float, lines: Sequence[tuple], tick: Tick | None) -> None:
         self._hearer.on_step(now, lines, tick)
 
-    def _on_billed(self, bills: Mapping[int, tuple]) -> None:
+    def _on_billed(self, bills: Mapping[int, Bill]) -> None:
         self._hearer.on_bills(bills)
 
     def _on_report(self, report: Report) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.refusal import refusal
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Request
@@ -170,7 +171,7 @@ class Front:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flushed)
 
-    def on_bills(self, bills: Mapping[int, tuple]) -> None:
+    def on_bills(self, bills: Mapping[int, Bill]) -> None:
         """See `Hearer`."""
         for number, bill in bills.items():
             if number in self.sinks:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
+from constraintlab.engine.ledger import Bill
 from constraintlab.serving.errors import ApiError
 from constraintlab.serving.events import Usage
 
@@ -13,8 +13,8 @@ from constraintlab.serving.events import Usage
 class Sink:
     """What a front end knows of an open request. Times are `time.monotonic` seconds.
 
-    seen: when its newest token was drawn; admitted, first: None until then. bill: seconds by cause,
-    of all its time in the engine and of that up to its first token; empty until it ends.
+    seen: when its newest token was drawn; admitted, first: None until then. bill: once it
+    has ended, where its time in the engine went.
     """
 
     __slots__ = (
@@ -27,7 +27,7 @@ class Sink:
         self.admitted: float | None = None
         self.first: float | None = None
         self.finished: str | None = None
-        self.bill: tuple[Mapping[str, float], Mapping[str, float]] = {}, {}
+        self.bill: Bill | None = None
 
     @property
     def usage(self) -> Usage:
