@@ -10,17 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from constraintlab.engine.answer import Answer
-from constraintlab.engine.ledger import CAUSES, OWN
+from constraintlab.engine.ledger import OWN
 from constraintlab.engine.virtual.ghost import Ghost
+from constraintlab.load.waits import STREAM, WORDS
 
 if TYPE_CHECKING:
     from constraintlab.load.record import Record
-
-STREAM = "stream"
-"""What a client's time went to after the engine and before it, as one cause."""
-
-WORDS = {**CAUSES, STREAM: "its way to the reader: front end, link and client"}
-"""The engine's causes and the client's, in words."""
 
 LEAST, MOST = 3, 10
 """Requests of a tail."""
@@ -142,7 +137,7 @@ class Tail:
             f"(by {METRICS[self.by]}, from {duration(self.start)} on)"
         )
         if self.largest is None:
-            return f"{who}: nobody said what they waited for"
+            return f"{who}: the server does not say what they waited for"
         if self.explained < len(self.requests):
             who += f", of which {self.explained} have an account,"
         shares, cause, waiting = self.shares, self.largest, self.waiting

@@ -14,7 +14,8 @@ from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
 from constraintlab.engine.virtual.ghost import Ghost
 from constraintlab.load.record import Record
-from constraintlab.load.tail import STREAM, WORDS, Seen, Tail, doing, duration
+from constraintlab.load.tail import Seen, Tail, doing, duration
+from constraintlab.load.waits import STREAM, WORDS
 
 
 def seen(i, ttft, e2e, first=None, waited=None):
@@ -63,7 +64,7 @@ def test_who_has_no_first_token_has_no_ttft_and_nobody_is_no_tail():
 def test_where_nobody_says_anything_the_text_says_so_and_nothing_is_zero():
     tail = Tail.of([seen(i, 1.0, 2.0) for i in range(5)])
     assert tail.seconds == {} and tail.shares == {} and tail.largest is None
-    assert tail.text.endswith("from 2.0 s on): nobody said what they waited for")
+    assert tail.text.endswith("from 2.0 s on): the server does not say what they waited for")
     some = Tail.of([seen(0, 1.0, 2.0, waited={"kv": 2.0}), seen(1, 1.0, 2.0), seen(2, 1.0, 2.0)])
     assert some.explained == 1 and some.shares == {"kv": 1.0}
     assert "of which 1 have an account" in some.text
