@@ -1,0 +1,197 @@
+"""What a policy is worth: a seeded load on a virtual clock, and whom it lets starve.
+
+Nothing here knows whose policy it is: the learner's and the built-in ones run alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from statistics import fmean, median
+
+from constraintlab.course.ordered import BadOrder
+from constraintlab.engine.kv.counted import CountedKV
+from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.plan import Budget, Policy, StepPlan
+from constraintlab.engine.request import Request
+from constraintlab.engine.setup import Setup
+from constraintlab.engine.virtual.clock import Clock
+from constraintlab.engine.virtual.cost import StepCost
+from constraintlab.engine.virtual.ghost import Ghost
+from constraintlab.engine.virtual.machines import h100
+from constraintlab.load import profiles
+from constraintlab.load.arrivals import Poisson
+from constraintlab.load.direct import Due, drawn
+from constraintlab.load.metrics import Distribution
+
+SCALE, CAP = 8.0, 2048
+"""R1's lengths are divided by this, and cut where prompt and answer are longer together."""
+
+SETUP = Setup(policy="continuous", slots=8, tokens=512, blocks=512)
+"""Eight slots, and a pool of 8,192 tokens: some 27 requests of mean length."""
+
+BEFORE, LONG, SHORT = 50, 400, 48
+"""Tokens that two requests write which came before the long one; the long one's; short ones'. Half
+of R1's answers, scaled, have up to 99."""
+
+PRESSURE, PATIENCE = 2, 4
+"""Work that comes with the stream, as a multiple of what all slots do. The bound is so many times
+the steps that the long request and those before it would take one after the other."""
+
+FEW = 4
+"""Slots at most beside such a stream."""
+
+BOUND = PATIENCE * (2 * BEFORE + LONG)
+"""Steps within which it has to be done."""
+
+
+class Watched:
+    """A policy as it is, and whether it lets slots stand idle that somebody could have had.
+
+    lost: slot-steps. first: (step, request) of the first time. queued: seconds and tokens on the
+    clock when somebody last waited. A BadOrder says in which step it was.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.lost, self.queued = policy, 0, (0.0, 0)
+        self.first: tuple[int, Request] | None = None
+        self.clock: Clock | None = None
+        self._idle, self._since = 0, 0
+
+    def plan(
+        self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
+    ) -> StepPlan:
+        """See `Policy`."""
+        clock = self.clock
+        self.lost += self._idle * (clock.steps - self._since)
+        if waiting:
+            self.queued = clock.now, clock.tokens
+        try:
+            plan = self.policy.plan(waiting, running, kv, budget)
+        except BadOrder as error:
+            raise type(error)(f"in step {clock.steps + 1}: {error}") from error
+        could = idlers(plan, waiting, running, kv, budget)
+        self._idle, self._since = len(could), clock.steps
+        if could and not self.first:
+            self.first = clock.steps + 1, could[0]
+        return plan
+
+
+def idlers(
+    plan: StepPlan,
+    waiting: Sequence[Request],
+    running: Sequence[Request],
+    kv: KVStore,
+    budget: Budget,
+) -> list[Request]:
+    """Requests that could compute in slots that the plan leaves empty. None in a step that makes
+    room, or whose next request lacks tokens of the step or room in the pool."""
+    free = budget.slots - len(plan.chunks)
+    if free <= 0 or plan.preempted or plan.waits in ("kv", "prefill"):
+        return []
+    going, tally, found = {r for r, _ in plan.chunks}, kv.tally(), []
+    for request, n in plan.chunks:
+        tally.take(request, n)
+    for request in (*running, *waiting):
+        if len(found) == free:
+            break
+        if request not in going and not request.held:
+            n = request.todo - (0 if request in kv else kv.prefix(request))
+            if tally.take(request, n):
+                found.append(request)
+    return found
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run. short: TTFT of those whose answers are no longer than the median; long: E2E of the
+    others; e2e: mean of all. rate: output tokens a second. idle: slot-steps lost, as a share."""
+
+    short: Distribution
+    long: Distribution
+    e2e: float
+    rate: float
+    idle: float
+    lost: int
+    first: tuple[int, Request] | None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The load, the engine's room and what a step costs. load: offered ÷ saturated throughput;
+    requests: of each of the `seeds` runs. Raises ValueError for values that make no load."""
+
+    requests: int = 300
+    seeds: int = 3
+    load: float = 0.8
+    setup: Setup = SETUP
+    cost: StepCost = field(default_factory=h100)
+
+    def __post_init__(self) -> None:
+        if self.requests < 20 or self.seeds < 1:
+            raise ValueError(
+                f"requests={self.requests}, seeds={self.seeds}: give 20 requests or more, and 1 run"
+            )
+        if not 0 < self.load < 1:
+            raise ValueError(f"load={self.load}: give a share of the throughput, between 0 and 1")
+
+    def due(self) -> list[list[Due]]:
+        """The requests of each run: R1's lengths, scaled, at Poisson times."""
+        profile = profiles.load("reasoning", SCALE, CAP)
+        full = self._drive(Watched(self.setup.scheduler()), drawn(profile, 200, seed=98))[0]
+        seconds, tokens = full.queued
+        rate = self.load * tokens / seconds / fmean(d.output for d in drawn(profile, 5000, 99))
+        return [drawn(profile, self.requests, s, Poisson(rate)) for s in range(self.seeds)]
+
+    def run(self, policy: Policy, due: Sequence[Due], first: int = 0) -> Ran:
+        """These requests, whose names count from `first` on."""
+        middle = median(d.output for d in due)
+        watched, ghosts = self._drive(Watched(policy), due, first)
+        clock = watched.clock
+        return Ran(
+            Distribution.of([g.first - g.arrival for g in ghosts if g.wanted <= middle]),
+            Distribution.of([g.ended - g.arrival for g in ghosts if g.wanted > middle]),
+            fmean(g.ended - g.arrival for g in ghosts), clock.tokens / clock.now,
+            watched.lost / (clock.steps * clock.budget.slots), clock.lost, watched.first,
+        )  # fmt: skip
+
+    def starved(self, policy: Policy, size: int) -> Ghost | None:
+        """The long request if it is not done after BOUND steps, None if it is: beside a stream of
+        requests of `size` tokens that never ends and asks for more than all slots can do."""
+        slots, done = min(FEW, self.setup.slots), []
+        long = Ghost("C", 8, LONG, 3e-6)
+        gap = size * self.cost.step(slots, 0) / PRESSURE  # in which `slots` of them come
+
+        def stream() -> Iterator[Ghost]:
+            yield from (Ghost(name, 8, BEFORE, 1e-6) for name in "AB")
+            yield long
+            number = 0
+            while not long.finish_reason and clock.steps < BOUND:
+                yield Ghost(number, 8, size, gap * (1 + number // slots))
+                number += 1
+            raise _Over
+
+        watched = Watched(policy)
+        clock = watched.clock = Clock(
+            watched, self._store(), Budget(slots, self.setup.tokens), self.cost,
+            lambda ghost: done.append(clock.steps) if ghost is long else None,
+        )  # fmt: skip
+        with suppress(_Over):
+            clock.run(stream())
+        return None if done and done[0] <= BOUND else long
+
+    def _drive(
+        self, watched: Watched, due: Sequence[Due], first: int = 0
+    ) -> tuple[Watched, list[Ghost]]:
+        ghosts = [Ghost(first + i, d.prompt, d.output, d.at) for i, d in enumerate(due)]
+        watched.clock = Clock(watched, self._store(), self.setup.budget(), self.cost)
+        watched.clock.run(ghosts)
+        return watched, ghosts
+
+    def _store(self) -> CountedKV:
+        return CountedKV(self.setup.blocks, self.setup.block_size)
+
+
+class _Over(Exception):
+    """The stream is over, and with it the run."""
