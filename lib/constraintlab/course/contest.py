@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from constraintlab.course.ordered import BadOrder
+from constraintlab.course.watched import Watched
 from constraintlab.engine.kv.counted import CountedKV
-from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.plan import Budget, Policy, StepPlan
+from constraintlab.engine.plan import Budget, Policy
+from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.virtual.clock import Clock
@@ -46,63 +46,6 @@ BOUND = PATIENCE * (2 * BEFORE + LONG)
 """Steps within which it has to be done."""
 
 
-class Watched:
-    """A policy as it is, and whether it lets slots stand idle that somebody could have had.
-
-    lost: slot-steps. first: (step, request) of the first time. queued: seconds and tokens on the
-    clock when somebody last waited. A BadOrder says in which step it was.
-    """
-
-    def __init__(self, policy: Policy) -> None:
-        self.policy, self.lost, self.queued = policy, 0, (0.0, 0)
-        self.first: tuple[int, Request] | None = None
-        self.clock: Clock | None = None
-        self._idle, self._since = 0, 0
-
-    def plan(
-        self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
-    ) -> StepPlan:
-        """See `Policy`."""
-        clock = self.clock
-        self.lost += self._idle * (clock.steps - self._since)
-        if waiting:
-            self.queued = clock.now, clock.tokens
-        try:
-            plan = self.policy.plan(waiting, running, kv, budget)
-        except BadOrder as error:
-            raise type(error)(f"in step {clock.steps + 1}: {error}") from error
-        could = idlers(plan, waiting, running, kv, budget)
-        self._idle, self._since = len(could), clock.steps
-        if could and not self.first:
-            self.first = clock.steps + 1, could[0]
-        return plan
-
-
-def idlers(
-    plan: StepPlan,
-    waiting: Sequence[Request],
-    running: Sequence[Request],
-    kv: KVStore,
-    budget: Budget,
-) -> list[Request]:
-    """Requests that could compute in slots that the plan leaves empty. None in a step that makes
-    room, or whose next request lacks tokens of the step or room in the pool."""
-    free = budget.slots - len(plan.chunks)
-    if free <= 0 or plan.preempted or plan.waits in ("kv", "prefill"):
-        return []
-    going, tally, found = {r for r, _ in plan.chunks}, kv.tally(), []
-    for request, n in plan.chunks:
-        tally.take(request, n)
-    for request in (*running, *waiting):
-        if len(found) == free:
-            break
-        if request not in going and not request.held:
-            n = request.todo - (0 if request in kv else kv.prefix(request))
-            if tally.take(request, n):
-                found.append(request)
-    return found
-
-
 @dataclass(frozen=True)
 class Ran:
     """A run. short: TTFT of those whose answers are no longer than the median; long: E2E of the
@@ -120,7 +63,8 @@ class Ran:
 @dataclass(frozen=True)
 class Contest:
     """The load, the engine's room and what a step costs. load: offered ÷ saturated throughput;
-    requests: of each of the `seeds` runs. Raises ValueError for values that make no load."""
+    requests: of each of the `seeds` runs. setup: slots, tokens and pool; its policy does not
+    matter. Raises ValueError for values that make no load."""
 
     requests: int = 300
     seeds: int = 3
@@ -139,8 +83,8 @@ class Contest:
     def due(self) -> list[list[Due]]:
         """The requests of each run: R1's lengths, scaled, at Poisson times."""
         profile = profiles.load("reasoning", SCALE, CAP)
-        full = self._drive(Watched(self.setup.scheduler()), drawn(profile, 200, seed=98))[0]
-        seconds, tokens = full.queued
+        crowd = drawn(profile, 25 * self.setup.slots, seed=98)
+        seconds, tokens = self._drive(Watched(Continuous()), crowd)[0].queued
         rate = self.load * tokens / seconds / fmean(d.output for d in drawn(profile, 5000, 99))
         return [drawn(profile, self.requests, s, Poisson(rate)) for s in range(self.seeds)]
 

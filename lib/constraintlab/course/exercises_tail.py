@@ -9,6 +9,7 @@ from constraintlab.course.check import Result, checker
 from constraintlab.course.contest import BEFORE, BOUND, LONG, PATIENCE, SHORT, Contest, Ran
 from constraintlab.course.ordered import BadOrder, Ordered, Seen
 from constraintlab.engine.plan import Policy
+from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.virtual.ghost import Ghost
 
 GAIN, MEAN = 3.0, 1.1
@@ -42,7 +43,7 @@ def judge(policy: Callable[[], Policy], contest: Contest | None = None) -> Resul
             if long := contest.starved(policy(), size):
                 return Result(False, _starves(long, size))
         for i, due in enumerate(contest.due()):
-            fcfs = contest.run(contest.setup.scheduler(), due)
+            fcfs = contest.run(Continuous(), due)
             ran = contest.run(policy(), due, first=len(due) * (i + 1))
             if ran.first:
                 return Result(False, _idle(ran))

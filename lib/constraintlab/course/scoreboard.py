@@ -15,9 +15,9 @@ from constraintlab.limits.estimate import Estimate
 
 BUILT_IN: Mapping[str, tuple[str, Mapping[str, float], str]] = {
     "FCFS": ("continuous", {}, "continuous batching"),
-    "chunked": ("chunked", {}, "cuts prompts, not answers"),
-    "classes": ("classes", {"long": 200}, "slots kept for those who ask for little"),
-    "MLFQ": ("mlfq", {}, "levels, and a slot for the oldest"),
+    "chunked": ("chunked", {}, "prompts in pieces"),
+    "classes": ("classes", {"long": 200}, "slots for small max_tokens"),
+    "MLFQ": ("mlfq", {}, "levels and an elder"),
     "SRPT": ("shortest", {}, "oracle: knows the lengths"),
 }
 """Name → the policy's name in the engine, its options, and what it is."""
@@ -57,16 +57,16 @@ class Scoreboard:
         return next(row for row in self.rows if row.name == name)
 
     def table(self) -> Table:
-        """Seconds, with the spread over the seeds."""
+        """The tails of both halves and the mean, with their spread over the seeds."""
         heads = (
-            "policy", "short half's p99 TTFT, s", "long half's p99 E2E, s", "mean E2E, s",
+            "policy", "short half's p99 TTFT, ms", "long half's p99 E2E, s", "mean E2E, s",
             "tok/s", "slots idle", "starves",
         )  # fmt: skip
         rows = [
             (
-                f"{'▸ ' if r.mine else ''}{r.name} ({r.note})", told(r.short_p99),
-                told(r.long_p99), told(r.mean_e2e), f"{r.rate.value:,.0f}", f"{r.idle:.1%}",
-                "yes" if r.starves else "no",
+                f"{'▸ ' if r.mine else ''}{r.name} ({r.note})", told(r.short_p99, 1e3, 0),
+                told(r.long_p99, places=1), told(r.mean_e2e), f"{r.rate.value:,.0f}",
+                f"{r.idle:.1%}", "yes" if r.starves else "no",
             )
             for r in self.rows
         ]  # fmt: skip
@@ -87,9 +87,10 @@ class Scoreboard:
         return self.table()._repr_html_()
 
 
-def told(e: Estimate) -> str:
-    """`1.9 (1.7 … 2.3)`."""
-    return f"{e.value:.2g} ({e.low:.2g} … {e.high:.2g})"
+def told(e: Estimate, k: float = 1.0, places: int = 2) -> str:
+    """`1.20 (1.10 … 1.54)`, times k."""
+    value, low, high = (f"{k * v:,.{places}f}" for v in (e.value, e.low, e.high))
+    return f"{value} ({low} … {high})"
 
 
 def scoreboard(
