@@ -28,3 +28,12 @@ def config(theme: str) -> dict:
         "text": {"color": c["text"], "fontSize": 12},
         "title": {"color": c["text"], "subtitleColor": c["quiet"], "anchor": "start"},
     }  # fmt: skip
+
+
+def part(chart) -> dict:
+    """An Altair chart as a part of another spec: its data beside its marks, nothing for the top."""
+    import altair as alt
+
+    with alt.data_transformers.enable(consolidate_datasets=False):
+        made = chart.to_dict()
+    return {key: value for key, value in made.items() if key not in ("$schema", "config")}
