@@ -116,7 +116,17 @@ def test_a_dark_narrow_page_fits_all_and_numbers_has_it_as_tables(lit, shot, ink
     table = lit.panel.locator(".cl-numbers")
     lit.panel.locator(".panel-table").click()
     text = table.inner_text()
-    for words in ("KV capacity", "counted", "share", "KV pool", "wasted", "request 3", " for ", "p99.9", "short half"):
+    for words in (
+        "KV capacity",
+        "counted",
+        "share",
+        "KV pool",
+        "wasted",
+        "request 3",
+        " for ",
+        "p99.9",
+        "short half",
+    ):
         assert words in text, words
     shot(lit, "live-dark-table", lit.panel)
     lit.panel.locator(".panel-table").click()

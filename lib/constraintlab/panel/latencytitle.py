@@ -54,7 +54,9 @@ def _beside(curves: tuple[Curve, ...], p: float) -> str:
         return f"p{p:g} is about the same for all: {wait(low)} to {wait(high)}"
     least, most = best.at(50.0), worst.at(50.0)
     told = f"p{p:g} of {worst.name} is {wait(high)}"
-    told += f", {fold(high / low)} times that of {best.name}" if low else f", that of {best.name} 0 s"
+    told += (
+        f", {fold(high / low)} times that of {best.name}" if low else f", that of {best.name} 0 s"
+    )
     if not least:
         return told
     if most < least / SAME:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from constraintlab.panel import lanes as lanes_
-from constraintlab.panel import maps as maps_
 from constraintlab.panel import latencyview, streamview
+from constraintlab.panel import maps as maps_
 from constraintlab.panel.kvmap import KVMap
 from constraintlab.panel.latency import Latency
 from constraintlab.panel.parts import Lanes

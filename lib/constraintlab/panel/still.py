@@ -8,8 +8,15 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from constraintlab.panel import lanes as lanes_
+from constraintlab.panel import (
+    latencytitle,
+    specs,
+    still_lanes,
+    still_maps,
+    still_streaming,
+    streamview,
+)
 from constraintlab.panel import maps as maps_
-from constraintlab.panel import latencytitle, specs, still_lanes, still_maps, still_streaming, streamview
 from constraintlab.panel.charts import ecdf, timeline
 from constraintlab.panel.charts.theme import config
 from constraintlab.panel.kvmap import KVMap

@@ -9,11 +9,11 @@ from __future__ import annotations
 import textwrap
 
 from constraintlab.panel import latencyview as view
-from constraintlab.panel.charts.theme import config, part
+from constraintlab.panel.charts.theme import TICK, config, part
 from constraintlab.panel.drawing import SOLID, Drawing
 from constraintlab.panel.latency import Latency
 from constraintlab.panel.latencytitle import cells, columns, text, title
-from constraintlab.panel.palette import DASHES, THEMES, TONES, kind
+from constraintlab.panel.palette import THEMES, TONES, kind
 from constraintlab.panel.picture import Picture
 from constraintlab.panel.streamtitle import wait
 
@@ -25,11 +25,6 @@ LETTER = 7.0
 """Pixels that a letter takes, about."""
 
 ROW, CELL, NAME = 19, 62, 128
-
-TICK = (
-    "datum.value >= 0.999 ? format(datum.value, '~g') + ' s' : datum.value >= 0.000999 ? "
-    "format(datum.value * 1e3, '.0f') + ' ms' : format(datum.value * 1e6, '.0f') + ' µs'"
-)
 
 
 def rows(latency: Latency) -> list[dict]:
