@@ -84,6 +84,8 @@ class Driver:
         self.engine: EngineProcess | None = None
         self.heard: list[Report] = []
         """Of the run that goes on, or of the last one."""
+        self.answers: list[Answer] = []
+        """To its requests, as far as they are sent."""
         self._sink = on_report
 
     async def use(self, setup: Setup) -> None:
@@ -101,16 +103,15 @@ class Driver:
         """Submit all and wait for the last answer; questions' are checked. at: an open loop, each
         so many seconds after the start whatever the engine does; all at once without."""
 
-        async def open_loop(requests: Asked) -> list[Answer]:
-            start, answers = time.monotonic(), []
+        async def open_loop(requests: Asked) -> None:
+            start = time.monotonic()
             for request, due in zip(requests, at or [0.0] * len(requests), strict=True):
                 wait = start + due - time.monotonic()
                 if wait > 0:
                     await asyncio.sleep(wait)
-                answers.append(self.engine.submit(*request))
-            for answer in answers:
+                self.answers.append(self.engine.submit(*request))
+            for answer in self.answers:
                 await answer
-            return answers
 
         return await self._run(some, open_loop)
 
@@ -118,27 +119,28 @@ class Driver:
         """A closed loop, as most benchmarks are: each of so many clients asks its next question
         when its last one is answered, so that an engine that is late is asked less."""
 
-        async def closed_loop(requests: Asked) -> list[Answer]:
-            queue, answers = iter(requests), []
+        async def closed_loop(requests: Asked) -> None:
+            queue = iter(requests)
 
             async def client() -> None:
                 for request in queue:
-                    answers.append(self.engine.submit(*request))
-                    await answers[-1]
+                    answer = self.engine.submit(*request)
+                    self.answers.append(answer)
+                    await answer
 
             await asyncio.gather(*(client() for _ in range(clients)))
-            return answers
 
         return await self._run(some, closed_loop)
 
     async def _run(
-        self, some: Sequence[Question] | Asked, loop: Callable[[Asked], Awaitable[list[Answer]]]
+        self, some: Sequence[Question] | Asked, loop: Callable[[Asked], Awaitable[None]]
     ) -> Ran:
         checked = bool(some) and isinstance(some[0], Question)
         requests = asked(some) if checked else some
-        self.heard = []
+        self.heard, self.answers = [], []
         await self.report()
-        answers = await loop(requests)
+        await loop(requests)
+        answers = self.answers
         await self._until(
             lambda heard: heard[-1].totals["finished"] - heard[0].totals["finished"] >= len(answers)
         )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import median
 
 from constraintlab.course.calibrate import CEILINGS, calibrated, probed
 from constraintlab.course.culprits import lives
@@ -27,6 +29,9 @@ from constraintlab.limits.drift import midway
 from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.load.tail import Seen
+from constraintlab.panel import Curve, Latency
+
+HALVES = {"short half": False, "long half": True}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,9 @@ class TailStage(ServingStage):
         super().__init__(lab, *chips)
         self._gaps: dict[tuple, Between] = {}
         self._offered = math.inf
+        self._long: list[bool] = []
+        self.promise: float | None = None
+        """Seconds in which the first token should come."""
 
     async def face(
         self, name: str, setup: Setup, some: Sequence[Question] | Asked, at: Sequence[float]
@@ -87,6 +95,8 @@ class TailStage(ServingStage):
         await self.driver.use(setup)
         before = probed(self.caps, list(CEILINGS), setup.threads)
         self._offered = offered
+        sizes = list(map(_length, some))
+        self._long = [n > median(sizes) for n in sizes]
         self.source.restart()
         self._begin(before)
         self.sampler.start()
@@ -104,9 +114,26 @@ class TailStage(ServingStage):
         # It rests on the moment at which most waited, with the lines below its lanes.
         for report in ran.reports[: ran.reports.index(faced.worst) + 1]:
             self._draw(report, *live)
+        self._latencies(None)
         self.panel.set_verdict(verdict)
         self._points.add(name, ran.whole, caps)
         return faced
+
+    def _draw(self, report: Report, name: str, beside: None, since: float) -> None:
+        super()._draw(report, name, beside, since)
+        self._latencies(report.now - since)
+
+    def _latencies(self, now: float | None) -> None:
+        """The first tokens' times so far, of those whose answers will be short, and long."""
+        times: dict[bool, list[float]] = {False: [], True: []}
+        missing = Counter()
+        for answer, long in zip(self.driver.answers, self._long, strict=False):
+            if answer.times:
+                times[long].append(answer.times[0] - answer.sent)
+            else:
+                missing[long] += 1
+        curves = [Curve(what, times[long], missing[long]) for what, long in HALVES.items()]
+        self.panel.set_latency(Latency("TTFT", curves, self.promise, now))
 
     async def _gap(self, setup: Setup) -> Between:
         key = setup.model, setup.dtype, setup.threads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,14 +19,11 @@ from constraintlab.load import profiles, replay
 from constraintlab.load.arrivals import Gamma
 from constraintlab.load.traces import NoTraces
 
-SCALE, CAP = 16.0, 1024
+SCALE, CAP = 24.0, 1024
 """DeepSeek-R1's lengths are divided by this; prompt and answer are cut to so many tokens."""
 
-LENGTH = 91.6
-"""Tokens of such an answer, on average."""
-
-EVERY = 0.15
-"""Seconds from one long prompt to the next."""
+BESIDE = 3.0
+"""From one long prompt to the next, in times that it takes alone."""
 
 PATTERN = "chat"
 """Of the arrivals: Azure's conversations of 2023."""
@@ -87,12 +85,18 @@ def alone(some: Sequence[Question], steps: Sequence[Took]) -> float:
     return first + fmean(cost.steps(q.length - 1, 1, prompt + 1) for q in some)
 
 
-def crowd(decodes: int, tokens: int, prompts: int, long: int) -> tuple[Asked, list[float]]:
-    """(requests, seconds at which they come): some who are being answered at length, and long
-    prompts that come beside them one after the other."""
+def crowd(
+    steps: Sequence[Took], decodes: int, prompts: int, long: int
+) -> tuple[Asked, list[float]]:
+    """(requests, seconds at which they come): some who are being answered, and long prompts that
+    come beside them one after the other, as often as takes a third of an engine's time whose steps
+    cost what these did; the answers last a little longer."""
+    cost = StepCost.fit(steps)
+    every = BESIDE * cost.step(0, 0, [(long, 0)])
+    tokens = math.ceil((prompts + 2) * every / cost.step(decodes, 16 * decodes))
     writers = [(words(16), Sampling(tokens))] * decodes
     readers = [(words(long), Sampling(1))] * prompts
-    return [*writers, *readers], [0.0] * decodes + [EVERY * (i + 1) for i in range(prompts)]
+    return [*writers, *readers], [0.0] * decodes + [every * (i + 1) for i in range(prompts)]
 
 
 def words(n: int) -> list[int]:
