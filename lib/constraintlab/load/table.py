@@ -46,7 +46,7 @@ def _slowest(tail: Tail) -> tuple[Text, Table]:
     found = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("request", "sent s", "prompt", "output", f"{METRICS[tail.by]} ms"):
         found.add_column(name, justify="right")
-    found.add_column("waited for, ms" if tail.largest else "")
+    found.add_column("where it went, ms" if tail.largest else "")
     for seen in tail.requests:
         causes = sorted(spent(seen, tail.by).items(), key=lambda pair: -pair[1])[:CAUSES]
         found.add_row(
