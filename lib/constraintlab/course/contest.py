@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from statistics import fmean, median
 
 from constraintlab.course.watched import Watched
 from constraintlab.engine.kv.counted import CountedKV
-from constraintlab.engine.plan import Budget, Policy
+from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup
@@ -103,27 +105,22 @@ class Contest:
     def starved(self, policy: Policy, size: int) -> Ghost | None:
         """The long request if it is not done after BOUND steps, None if it is: beside a stream of
         requests of `size` tokens that never ends and asks for more than all slots can do."""
-        slots, done = min(FEW, self.setup.slots), []
-        long = Ghost("C", 8, LONG, 3e-6)
+        slots, long = min(FEW, self.setup.slots), Ghost("C", 8, LONG, 3e-6)
         gap = size * self.cost.step(slots, 0) / PRESSURE  # in which `slots` of them come
 
         def stream() -> Iterator[Ghost]:
             yield from (Ghost(name, 8, BEFORE, 1e-6) for name in "AB")
             yield long
-            number = 0
-            while not long.finish_reason and clock.steps < BOUND:
+            for number in count():
+                if long.finish_reason:
+                    raise _Over
                 yield Ghost(number, 8, size, gap * (1 + number // slots))
-                number += 1
-            raise _Over
 
-        watched = Watched(policy)
-        clock = watched.clock = Clock(
-            watched, self._store(), Budget(slots, self.setup.tokens), self.cost,
-            lambda ghost: done.append(clock.steps) if ghost is long else None,
-        )  # fmt: skip
+        watched, budget = _Bounded(policy), Budget(slots, self.setup.tokens)
+        watched.clock = Clock(watched, self._store(), budget, self.cost)
         with suppress(_Over):
-            clock.run(stream())
-        return None if done and done[0] <= BOUND else long
+            watched.clock.run(stream())
+        return None if long.finish_reason else long
 
     def _drive(
         self, watched: Watched, due: Sequence[Due], first: int = 0
@@ -138,4 +135,17 @@ class Contest:
 
 
 class _Over(Exception):
-    """The stream is over, and with it the run."""
+    """The run has shown what it was for."""
+
+
+class _Bounded(Watched):
+    """Over after exactly BOUND steps."""
+
+    def plan(
+        self, waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, budget: Budget
+    ) -> StepPlan:
+        left = BOUND - self.clock.steps
+        if not left:
+            raise _Over
+        plan = super().plan(waiting, running, kv, budget)
+        return replace(plan, horizon=min(plan.horizon, left))

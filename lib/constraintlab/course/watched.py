@@ -50,10 +50,10 @@ def idlers(
     kv: KVStore,
     budget: Budget,
 ) -> list[Request]:
-    """Requests that could compute in slots that the plan leaves empty. None in a step that makes
-    room, or whose next request lacks tokens of the step or room in the pool."""
+    """Requests that could compute in slots that the plan leaves empty. None where the next of them
+    lacks tokens of the step, or room in the pool: others need not overtake it."""
     free = budget.slots - len(plan.chunks)
-    if free <= 0 or plan.preempted or plan.waits in ("kv", "prefill"):
+    if free <= 0 or plan.waits in ("kv", "prefill"):
         return []
     going, tally, found = {r for r, _ in plan.chunks}, kv.tally(), []
     for request, n in plan.chunks:

@@ -87,9 +87,9 @@ def test_a_batch_that_waits_for_its_longest_leaves_slots_empty():
 
 
 def test_no_room_is_no_idleness():
-    # Each needs 3 blocks, and there are 4: one after the other.
-    watched = trial(Continuous(), [Ghost(i, 9, 4) for i in range(3)], blocks=4)
-    assert watched.clock.steps == 12 and watched.lost == 0
+    # The first two need 3 blocks each, and there are 4; the third, of 1, overtakes nobody.
+    watched = trial(Continuous(), [Ghost(0, 9, 4), Ghost(1, 9, 4), Ghost(2, 2, 2)], blocks=4)
+    assert watched.clock.steps == 8 and watched.lost == 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -125,22 +125,25 @@ def test_who_lets_a_long_request_starve(policy):
     assert long.wanted == LONG and 0 < long.output.n < LONG / 2
 
 
-def test_the_bound_is_no_accident_of_when_the_stream_is_looked_at():
-    """One that gets a token in every n-th step is done in time for one n and not for the next."""
+@pytest.mark.parametrize("size", [SHORT, LONG])
+def test_the_bound_is_exact(size):
+    """One that leaves the long request waiting, beside whole batches, and then has it run."""
 
-    def every(n):
-        calls = iter(range(10**9))
+    def lazy(steps):
+        """Where all but it compute in each of the first so many steps."""
+        had = {}
 
         def order(requests):
-            long = [r for r in requests if r.id == "C"]
-            rest = sorted((r for r in requests if r.id != "C"), key=lambda r: r.arrival)
-            return long + rest if next(calls) % n == 0 else rest + long
+            had.update((r.id, r.served) for r in requests)
+            first = sum(n for name, n in had.items() if name != "C") >= 4 * steps
+            return sorted(requests, key=lambda r: ((r.id == "C") != first, r.arrival))
 
         return Ordered(order, every=1)
 
-    n = BOUND // LONG
-    assert SMALL.starved(every(n - 1), SHORT) is None
-    assert SMALL.starved(every(n + 1), SHORT).output.n < LONG
+    assert SMALL.starved(lazy(BOUND - 2 * LONG), size) is None
+    late = SMALL.starved(lazy(BOUND - LONG + 50), size)
+    assert LONG // 2 < late.output.n < LONG, "it has what it had after exactly so many steps"
+    assert not late.finish_reason
 
 
 @pytest.mark.parametrize(
