@@ -75,7 +75,8 @@ class Scoreboard:
             heads,
             rows,
             f"Median of {c.seeds} runs (lowest … highest) of {c.requests} requests at "
-            f"{c.load:.0%} of what {c.setup.slots} slots can do. Virtual clock: {c.cost.source}.",
+            f"{c.load:.0%} of what {c.setup.slots} slots can do. Virtual clock, "
+            f"step costs {c.cost.source}.",
         )
 
     def __str__(self) -> str:
@@ -100,7 +101,8 @@ def scoreboard(
     seconds, or one with `Contest(requests=100)`. name: of the learner's row. Raises BadOrder where
     the order is none."""
     contest = contest or Contest()
-    due = contest.due()
+    due, costs = contest.due(), contest.cost.source
+    source = costs if costs.startswith("modelled") else f"modelled: step costs {costs}"
     entries: list[tuple[str, str, Callable[[], Policy]]] = [
         (what, note, lambda policy=policy, options=options: POLICIES[policy](**options))
         for what, (policy, options, note) in BUILT_IN.items()
@@ -113,7 +115,7 @@ def scoreboard(
         ran = [contest.run(make(), d, len(d) * j) for j, d in enumerate(due)]
 
         def over(values, unit="s"):
-            return Estimate.of(list(values), unit, f"modelled: {contest.cost.source}")
+            return Estimate.of(list(values), unit, source)
 
         rows.append(
             Score(

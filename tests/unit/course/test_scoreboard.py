@@ -12,6 +12,7 @@ from constraintlab.engine.policies.classes import Classes
 from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.policies.mlfq import MLFQ
 from constraintlab.engine.policies.shortest import Shortest
+from constraintlab.engine.virtual.cost import StepCost
 
 SMALL = Contest(requests=60)
 
@@ -38,7 +39,7 @@ def test_a_row_is_what_its_policy_does(board, name, policy):
         values = [of(r) for r in ran]
         assert (got.value, got.low, got.high) == (median(values), min(values), max(values))
     assert score.idle == pytest.approx(sum(r.idle for r in ran) / 3)
-    assert score.short_p99.source.startswith("modelled: ")
+    assert score.short_p99.source == SMALL.cost.source
 
 
 def test_who_starves_and_who_leaves_slots_empty(board):
@@ -63,6 +64,13 @@ def test_it_says_the_same_each_time(board):
 def test_without_an_order_there_is_no_row_of_the_learners(board):
     alone = scoreboard(contest=SMALL)
     assert alone.rows == board.rows[:-1]
+
+
+def test_measured_step_costs_do_not_make_its_numbers_measured():
+    cost = StepCost(0.001, 0.0002, source="measured")
+    board = scoreboard(contest=Contest(requests=30, seeds=1, cost=cost))
+    assert board["FCFS"].mean_e2e.source == "modelled: step costs measured"
+    assert str(board).endswith("Virtual clock, step costs measured.")
 
 
 def test_an_order_that_starves_says_so_and_one_that_is_none_is_told():
