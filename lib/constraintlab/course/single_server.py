@@ -18,7 +18,7 @@ from constraintlab.engine.virtual.queueing import mean_wait, variation
 from constraintlab.panel.charts import waiting
 from constraintlab.panel.picture import Picture
 
-LOADS = (0.3, 0.5, 0.7, 0.8)
+LOADS = (0.2, 0.4, 0.6, 0.75)
 BATCHES = 10
 STEADY = 2.262
 """Student's t with nine degrees: of the means of BATCHES batches, for 95%."""
@@ -29,7 +29,8 @@ MODELLED, SEEN = "virtual clock, its 95% interval", "the engine; bar: nine of te
 @dataclass(frozen=True)
 class Single:
     """The engine with one slot. wait, service: mean seconds; load: λ · E[S]; low, high: within
-    which nine of ten runs of so few requests have their mean wait, by the virtual clock."""
+    which nine of ten runs of so few requests have their mean wait, by the virtual clock; formula:
+    what it says of this load and these services, infinite from a load of 1 on."""
 
     requests: int
     wait: float
@@ -44,7 +45,7 @@ class Single:
 
     def picture(self) -> Picture:
         """The curve for these service times and for equal ones, with all that was seen."""
-        steps = [i / 50 for i in range(43)]
+        steps = [i / 50 for i in range(43 if self.load < 0.84 else 46)]
         of = lambda cv2: [(p, p / (1 - p) * (1 + cv2) / 2) for p in steps]  # noqa: E731
         curves = [(f"CV² = {self.cv2:.1f}", of(self.cv2)), ("all equal", of(0.0))]
         k = self.service
@@ -89,7 +90,8 @@ def single(ran: Ran, setup: Setup, requests: int = 2000, again: int = 30) -> Sin
             )
         )  # fmt: skip
     return Single(
-        len(sizes), max(0.0, fmean(waits) - own), service, load, mean_wait(load, services),
+        len(sizes), max(0.0, fmean(waits) - own), service, load,
+        mean_wait(load, services) if load < 1 else math.inf,
         fmean(g.admitted - g.arrival for g in ghosts), means[drop - 1], means[-drop],
         variation(services), tuple(points),
     )  # fmt: skip

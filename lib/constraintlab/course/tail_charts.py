@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constraintlab.course.halves import Halves
 from constraintlab.course.scoreboard import Scoreboard
+from constraintlab.course.tail_tables import ms
 from constraintlab.limits.resource import Resource
 from constraintlab.load.tail import STREAM, WORDS, Tail
 from constraintlab.panel import Curve, Latency
@@ -43,4 +44,11 @@ def ranking(board: Scoreboard) -> Picture:
         for group, key in CLASSES
         for row in board.rows
     ]
-    return scoreboard.picture(rows, own=next((row.name for row in board.rows if row.mine), ""))
+    best = next((row for row in board.rows if row.mine), board["MLFQ"])
+    finding = (
+        f"{best.name}: the short half's p99 TTFT is {ms(best.short_p99.value)}, FCFS's is "
+        f"{ms(board['FCFS'].short_p99.value)}; the long half's p99 E2E "
+        f"×{best.long_p99.value / board['FCFS'].long_p99.value:.2f}"
+    )
+    own, lines = best.name if best.mine else "", f"lowest and highest of {board.contest.seeds} runs"
+    return scoreboard.picture(rows, own, finding, lines)

@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
-from constraintlab.course.calibrate import CEILINGS, calibrated, probed
+from constraintlab.course.calibrate import CEILINGS, Grounds, calibrated
 from constraintlab.course.culprits import lives
 from constraintlab.course.driver import Asked, Ran
 from constraintlab.course.engines import Between, engine_stack, measured
 from constraintlab.course.halves import Halves
 from constraintlab.course.questions import Question
 from constraintlab.course.serving_stage import ServingStage
+from constraintlab.course.thinking import length
 from constraintlab.engine.report import Report
+from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
@@ -30,6 +32,9 @@ from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.load.tail import Seen
 from constraintlab.panel import Curve, Latency
+
+FRESH = 5.0
+"""Seconds for which the ceilings after one run are those before the next."""
 
 HALVES = {"short half": False, "long half": True}
 
@@ -71,6 +76,7 @@ class TailStage(ServingStage):
         self._gaps: dict[tuple, Between] = {}
         self._offered = math.inf
         self._long: list[bool] = []
+        self._grounds = Grounds(self.caps)
         self.promise: float | None = None
         """Seconds in which the first token should come."""
 
@@ -78,7 +84,7 @@ class TailStage(ServingStage):
         self, name: str, setup: Setup, some: Sequence[Question] | Asked, at: Sequence[float]
     ) -> Faced:
         """An open loop: each question is sent when it is due, whatever the engine does."""
-        offered = sum(map(_length, some)) / max(at[-1], 1e-9)
+        offered = sum(map(length, some)) / max(at[-1], 1e-9)
         return await self._run(name, setup, some, offered, lambda: self.driver.run(some, at))
 
     async def spar(
@@ -87,15 +93,21 @@ class TailStage(ServingStage):
         """A closed loop: each of so many clients sends its next question when it has an answer."""
         return await self._run(name, setup, some, math.inf, lambda: self.driver.spar(some, clients))
 
+    async def alone(self, setup: Setup, prompt: Sequence[int]) -> float:
+        """Seconds to the first token of a prompt that nobody is beside, the median of three."""
+        await self.driver.use(setup)
+        runs = [await self.driver.run([(prompt, Sampling(1))]) for _ in range(3)]
+        return median(run.answers[0].times[0] - run.answers[0].sent for run in runs)
+
     async def _run(
         self, name: str, setup: Setup, some: Sequence[Question] | Asked, offered: float,
         run: Callable[[], Awaitable[Ran]],
     ) -> Faced:  # fmt: skip
         gap = await self._gap(setup)
         await self.driver.use(setup)
-        before = probed(self.caps, list(CEILINGS), setup.threads)
+        before = self._grounds.now(setup, FRESH)
         self._offered = offered
-        sizes = list(map(_length, some))
+        sizes = list(map(length, some))
         self._long = [n > median(sizes) for n in sizes]
         self.source.restart()
         self._begin(before)
@@ -108,7 +120,7 @@ class TailStage(ServingStage):
             telling.cancel()
             live, self._live = self._live, None
             self.sampler.stop()
-        caps = midway(before, probed(before, list(CEILINGS), setup.threads), CEILINGS)
+        caps = midway(before, self._grounds.now(setup), CEILINGS)
         verdict, _ = self._verdict(ran, gap, caps)
         faced = Faced(name, setup, ran, verdict, caps, offered)
         # It rests on the moment at which most waited, with the lines below its lanes.
@@ -149,8 +161,3 @@ class TailStage(ServingStage):
         stack = replace(stack, offered=self._offered, population=math.inf)
         rates = measured(ran.within(window))
         return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack
-
-
-def _length(one: Question | tuple) -> int:
-    """Tokens of the answer."""
-    return one.length if isinstance(one, Question) else one[1].max_tokens

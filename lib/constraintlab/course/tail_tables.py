@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
@@ -20,7 +21,9 @@ ROWS = 6
 
 
 def ms(seconds: float) -> str:
-    """`4.2 ms`, `380 ms`, `2.6 s`."""
+    """`4.2 ms`, `380 ms`, `2.6 s`; `no end` of what grows for ever."""
+    if math.isinf(seconds):
+        return "no end"
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{1e3 * seconds:.0f} ms" if seconds >= 0.01 else f"{1e3 * seconds:.1f} ms"
@@ -30,7 +33,7 @@ def faced(slo: float, *runs: Faced) -> Table:
     """Runs side by side. slo: seconds in which the first token should come."""
     rows = {
         "requests": lambda r: f"{len(r.seen)}",
-        "tok/s that came": lambda r: "as many as it takes" if r.offered == float("inf") else
+        "tok/s that came": lambda r: "as many as it takes" if math.isinf(r.offered) else
         f"{r.offered:,.0f}",
         "tok/s done": lambda r: f"{r.rate:,.0f}",
         "first token, median": lambda r: ms(r.ttft()[50]),
@@ -124,6 +127,24 @@ def payers(runs: Sequence[Halves], note: str = "") -> Table:
     ]  # fmt: skip
     heads = ("", "short half: first token, median", "p99", "whole answer, mean",
              "long half: first token, p99", "whole answer, mean", "p99", "all: mean")  # fmt: skip
+    return Table(heads, rows, note)
+
+
+def loads(days: Sequence[tuple[float, Day]], note: str) -> Table:
+    """Days with more and more users. Each with its requests a second."""
+    rows = []
+    for rate, day in days:
+        tail = day.tail()
+        cause, share = next(iter(tail.shares.items()), ("", 0.0))
+        rows.append(
+            (
+                day.name, f"{rate:.1f}", f"{day.batch:.0f}", ms(day.ttft()[50]),
+                spread(day.ttft(), 99), ms(day.e2e().mean), spread(day.e2e(), 99),
+                f"{WORDS.get(cause, '')} ({share:.0%})", f"{day.cut / len(day.seen):.1%}",
+            )
+        )  # fmt: skip
+    heads = ("", "requests/s", "sequences a step", "first token, median", "p99",
+             "whole answer, mean", "p99", "the tail waited most for", "cut")  # fmt: skip
     return Table(heads, rows, note)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from statistics import fmean
 
 from constraintlab.course.driver import Ran
 from constraintlab.course.halves import Halves
@@ -51,30 +50,6 @@ def many(
     sizes = source.draws(Random(f"{seed} lengths"))
     due = [(at, s.prompt, s.output) for _, at, s in zip(range(n), times, sizes, strict=False)]
     return _day(name, due, setup, cost, limit)
-
-
-def saturated(source: Source, n: int, setup: Setup, cost: StepCost, seed: int = 98) -> float:
-    """Output tokens a second of n requests that came at once, until the last of them is admitted:
-    from then on the room that they leave stays empty."""
-    sizes = source.draws(Random(f"{seed} lengths"))
-    ghosts = [Ghost(i, s.prompt, s.output) for i, s in zip(range(n), sizes, strict=False)]
-    _clock(setup, cost).run(ghosts)
-    full = max(g.admitted for g in ghosts)
-    tokens = sum(_written(g, full) for g in ghosts if g.first < full)
-    return tokens / full
-
-
-def _written(ghost: Ghost, by: float) -> float:
-    """Tokens that it had by then, if its steps were alike."""
-    if ghost.ended <= by:
-        return ghost.wanted
-    return 1 + (ghost.wanted - 1) * (by - ghost.first) / (ghost.ended - ghost.first)
-
-
-def mean_output(source: Source, n: int = 20_000, seed: int = 99) -> float:
-    """Tokens of an answer, on average."""
-    sizes = source.draws(Random(f"{seed} lengths"))
-    return fmean(s.output for _, s in zip(range(n), sizes, strict=False))
 
 
 def _day(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
-from statistics import fmean
+from statistics import fmean, median
 
 from constraintlab.course.driver import Asked
 from constraintlab.course.questions import Question
@@ -16,11 +16,14 @@ from constraintlab.engine.reasoner import collatz
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.virtual.cost import StepCost, Took
 from constraintlab.load import profiles, replay
-from constraintlab.load.arrivals import Gamma
+from constraintlab.load.arrivals import Gamma, Poisson
 from constraintlab.load.traces import NoTraces
 
 SCALE, CAP = 24.0, 1024
 """DeepSeek-R1's lengths are divided by this; prompt and answer are cut to so many tokens."""
+
+PROMPT = 10
+"""Tokens of a question."""
 
 BESIDE = 3.0
 """From one long prompt to the next, in times that it takes alone."""
@@ -34,7 +37,7 @@ def thoughts(n: int, seed: int = 0, scale: float = SCALE, cap: int = CAP) -> lis
 
     Chains of some lengths are rare: the same question may come again, from somebody else.
     """
-    room, random = cap - len(collatz.prompt(2)), Random(f"{seed} starts")
+    room, random = cap - PROMPT, Random(f"{seed} starts")
     drawn = profiles.load("reasoning", scale, cap).draws(Random(f"{seed} lengths"))
     found = []
     for size in islice(drawn, n):
@@ -43,9 +46,21 @@ def thoughts(n: int, seed: int = 0, scale: float = SCALE, cap: int = CAP) -> lis
     return found
 
 
+def brief(n: int, seed: int, scale: float, cap: int) -> list[tuple[list[int], Sampling]]:
+    """n requests whose answers end after so many tokens, R1's scaled, whatever they say: chains
+    are not that short."""
+    drawn = profiles.load("reasoning", scale, cap).draws(Random(f"{seed} lengths"))
+    return [(words(PROMPT), Sampling(size.output)) for size in islice(drawn, n)]
+
+
+def length(one: Question | tuple[Sequence[int], Sampling]) -> int:
+    """Tokens of an answer."""
+    return one.length if isinstance(one, Question) else one[1].max_tokens
+
+
 def mean(some: Sequence[Question]) -> float:
     """Tokens of an answer, on average."""
-    return fmean(q.length for q in some)
+    return fmean(map(length, some))
 
 
 @dataclass(frozen=True)
@@ -72,28 +87,38 @@ def arrive(n: int, rate: float, skip: int = 0) -> Pattern:
         fitted = json.loads((profiles.folder() / f"{PATTERN}.json").read_text("utf-8"))["arrivals"]
         stretch = list(islice(Gamma(1.0, fitted["cv"]).times(Random(f"{skip} gaps")), n))
         of = f"drawn, with the gaps' CV of Azure's conversations, {fitted['cv']}"
-    first, last = stretch[0], stretch[-1]
-    k = (n - 1) / rate / (last - first)
-    return Pattern(tuple((at - first) * k for at in stretch), of)
+    return Pattern(_paced(stretch, rate), of)
 
 
-def alone(some: Sequence[Question], steps: Sequence[Took]) -> float:
+def independent(n: int, rate: float, seed: int = 0) -> Pattern:
+    """n moments at which people come who know nothing of each other: exponential gaps."""
+    drawn = islice(Poisson(rate).times(Random(f"{seed} gaps")), n)
+    return Pattern(_paced(list(drawn), rate), "independent of each other")
+
+
+def _paced(moments: Sequence[float], rate: float) -> tuple[float, ...]:
+    """From 0 on, with all gaps stretched alike to that rate: so few may be far off."""
+    first, last = moments[0], moments[-1]
+    k = (len(moments) - 1) / rate / (last - first)
+    return tuple((at - first) * k for at in moments)
+
+
+def alone(some: Sequence[Question] | Asked, steps: Sequence[Took]) -> float:
     """Seconds of an answer, on average, on an engine whose steps cost what these did, by itself."""
     cost = StepCost.fit(steps)
-    prompt = len(collatz.prompt(2))
-    first = cost.step(0, 0, [(prompt, 0)])
-    return first + fmean(cost.steps(q.length - 1, 1, prompt + 1) for q in some)
+    first = cost.step(0, 0, [(PROMPT, 0)])
+    return first + fmean(cost.steps(length(one) - 1, 1, PROMPT + 1) for one in some)
 
 
 def crowd(
-    steps: Sequence[Took], decodes: int, prompts: int, long: int
+    alone: float, steps: Sequence[Took], decodes: int, prompts: int, long: int
 ) -> tuple[Asked, list[float]]:
     """(requests, seconds at which they come): some who are being answered, and long prompts that
-    come beside them one after the other, as often as takes a third of an engine's time whose steps
-    cost what these did; the answers last a little longer."""
-    cost = StepCost.fit(steps)
-    every = BESIDE * cost.step(0, 0, [(long, 0)])
-    tokens = math.ceil((prompts + 2) * every / cost.step(decodes, 16 * decodes))
+    come beside them one after the other. alone: seconds of such a prompt by itself, which then
+    takes a third of the engine's time. The answers last as long as prompts come, at the pace of
+    these steps."""
+    every, pace = BESIDE * alone, median(s.seconds for s in steps if not s.prompts)
+    tokens = math.ceil((prompts + 1) * (every - alone) / pace)
     writers = [(words(16), Sampling(tokens))] * decodes
     readers = [(words(long), Sampling(1))] * prompts
     return [*writers, *readers], [0.0] * decodes + [every * (i + 1) for i in range(prompts)]

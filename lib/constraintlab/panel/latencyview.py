@@ -66,7 +66,8 @@ def span(latency: Latency) -> tuple[float, float]:
         begins.append(latency.slo)
     high = next((t for t in TICKS if t > max(ends, default=0.0) and t > 1e-6), TICKS[-1])
     low = max(min(begins, default=0.0), high / 10**DECADES)
-    return max((t for t in TICKS if t <= low * (1 + 1e-9)), default=TICKS[0]), high
+    below = (t for t in TICKS if t <= low * (1 + 1e-9) and t < high)
+    return max(below, default=TICKS[0]), high
 
 
 def ticks(latency: Latency) -> list[tuple[float, str]]:

@@ -95,8 +95,9 @@ def plot(latency: Latency, theme: str, width: float = WIDTH) -> dict:
     if latency.slo is not None:
         limit = of([{"x": latency.slo, "text": f"SLO {wait(latency.slo)}"}])
         rule = limit.mark_rule(color=c["text"], strokeDash=[2, 2]).encode(x=x)
-        said = limit.mark_text(align="right", dx=-5, dy=2, fontSize=11, color=c["text"])
-        layers += [rule, said.encode(x=x, y=alt.value(0), text="text:N")]
+        # At the foot, where curves are far to the left: their names stand at the top.
+        said = limit.mark_text(align="right", dx=-5, dy=-8, fontSize=11, color=c["text"])
+        layers += [rule, said.encode(x=x, y=alt.value(HEIGHT), text="text:N")]
     line = of(rows(latency)).mark_line(strokeJoin="miter")
     layers.append(line.encode(x=x, y=y, color=tone, strokeDash=dash, strokeWidth=wide,
                               detail="curve:N", order=alt.Order("place:Q")))  # fmt: skip

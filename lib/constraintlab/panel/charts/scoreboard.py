@@ -18,6 +18,8 @@ from constraintlab.panel.streamtitle import wait
 WIDTH, ROW = 330, 36
 """Pixels: of a class, from policy to policy."""
 
+INTERVALS = "95% intervals"
+
 
 @dataclass(frozen=True)
 class Score:
@@ -124,7 +126,9 @@ def _said(e: Estimate) -> str:
     return f"{wait(e.value)} ({wait(e.low)} to {high})"
 
 
-def spec(scores: Sequence[Score], theme: str, own: str = "", finding: str = "") -> dict:
+def spec(
+    scores: Sequence[Score], theme: str, own: str = "", finding: str = "", lines: str = INTERVALS
+) -> dict:
     """The whole Vega-Lite spec: the classes side by side on one axis, a row a policy."""
     kinds = dict.fromkeys(kind(e.source) for s in scores for e in (s.p50, s.p99) if not e.missing)
     parts = [_class(scores, g, theme, own, i == 0) for i, g in enumerate(groups(scores))]
@@ -133,8 +137,8 @@ def spec(scores: Sequence[Score], theme: str, own: str = "", finding: str = "") 
         "hconcat": parts,
         "spacing": 40,
         "title": {"text": textwrap.wrap(finding or title(scores, own), 100), "fontSize": 14,
-                  "anchor": "start", "offset": 14, "subtitle": "○ p50   ● p99, lines: 95% "
-                  f"intervals, seconds on a log axis · {', '.join(kinds)}"},
+                  "anchor": "start", "offset": 14, "subtitle": f"○ p50   ● p99, lines: {lines}, "
+                  f"seconds on a log axis · {', '.join(kinds)}"},
         "config": {**config(theme), "background": THEMES[theme]["page"]},
         "padding": 12,
     }  # fmt: skip
@@ -185,6 +189,10 @@ def _class(scores: Sequence[Score], group: str, theme: str, own: str, named: boo
     return part(alt.layer(*shown).properties(width=WIDTH, height=height, title=head))
 
 
-def picture(scores: Sequence[Score], own: str = "", finding: str = "") -> Picture:
-    """To be shown in a notebook. own: the policy that is set off; finding: a title."""
-    return Picture(lambda theme: spec(scores, theme, own, finding), text(scores, own, finding))
+def picture(
+    scores: Sequence[Score], own: str = "", finding: str = "", lines: str = INTERVALS
+) -> Picture:
+    """To be shown in a notebook. own: the policy that is set off; finding: a title; lines: what
+    `low` and `high` are, in words."""
+    said = text(scores, own, finding)
+    return Picture(lambda theme: spec(scores, theme, own, finding, lines), said)

@@ -47,7 +47,8 @@ class Latencies extends CanvasCard {
   limit(c, [at, text], x, y, ink) {
     const top = y(Infinity), right = c.measureText(text).width + 8 < x(at) - ECDF.names;
     steps(c, [[[Math.round(x(at)) + 0.5, top], [Math.round(x(at)) + 0.5, y(0)]]], ink.text, [2, 2], 1);
-    words(c, text, x(at) + (right ? -5 : 5), top + 2, ink.text, right ? "right" : "left", 200);
+    // At the foot, where curves are far to the left: their names stand at the top.
+    words(c, text, x(at) + (right ? -5 : 5), y(0) - 8, ink.text, right ? "right" : "left", 200);
   }
 
   // Where it ends: the largest sample, which no other exceeds, so the axis has no place above it.
