@@ -29,8 +29,8 @@ def order(requests: list[Seen]) -> list[Seen]:
     return sorted(requests, key=urgency)
 
 
-@checker("07.policy")
-def check_policy(answer: object) -> Result:
+@checker("07.order")
+def check_order(answer: object) -> Result:
     """Lab 07: an order that can be carried out, starves nobody, and is worth it."""
     return judge(lambda: Ordered(answer))
 

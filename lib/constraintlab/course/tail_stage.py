@@ -80,6 +80,11 @@ class TailStage(ServingStage):
         self.promise: float | None = None
         """Seconds in which the first token should come."""
 
+    @property
+    def live(self) -> bool:
+        """Whether requests may come now."""
+        return self._live is not None
+
     async def face(
         self, name: str, setup: Setup, some: Sequence[Question] | Asked, at: Sequence[float]
     ) -> Faced:

@@ -20,7 +20,7 @@ RIGHT = {
     "04.fits": exercises_engine.fits,
     "05.share": exercises_engine.share,
     "06.interval": exercises_streaming.interval,
-    "07.policy": exercises_tail.order,
+    "07.order": exercises_tail.order,
 }
 
 
@@ -147,7 +147,7 @@ WRONG = {
         "none": lambda answers, target: 0,
         "half a token": lambda a, t: exercises_streaming.interval(a, t) + 0.5,
     },
-    "07.policy": {
+    "07.order": {
         "empty": lambda requests: None,
         "nobody": lambda requests: [],
         "constant": lambda requests: 1,

@@ -45,7 +45,7 @@ class RoundRobin:
 
 @pytest.mark.parametrize("answer", [order, two_elders, fair_aging, RoundRobin()])
 def test_orders_of_several_kinds_are_right(answer):
-    result = check("07.policy", answer)
+    result = check("07.order", answer)
     assert result.ok and "nobody starves" in result.message, result.message
 
 
@@ -71,7 +71,7 @@ def test_the_reference_is_a_dozen_lines():
     ],
 )
 def test_what_is_wrong_is_told(answer, said):
-    result = check("07.policy", answer)
+    result = check("07.order", answer)
     assert not result.ok
     assert re.search(said, result.message), result.message
 
