@@ -114,7 +114,7 @@ def tail(
     """The tail: the virtual clock beside the real engine, FCFS beside MLFQ, chunked prefill."""
     from constraintlab.bench import tail as bench
 
-    requests, rounds = (1000, 5) if full else (400, 3)
+    requests, rounds = (1000, 5) if full else (None, 3)
     report = bench.run(requests, rounds, say=lambda line: typer.echo(line, err=True))
     print(report.json()) if json else report.print()
 

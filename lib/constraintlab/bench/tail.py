@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from statistics import fmean, median
 
 from constraintlab.bench.interval import median_of
@@ -16,8 +17,12 @@ from constraintlab.load.metrics import Distribution
 
 Say = Callable[[str], object]
 
-SCALE, CAP = 8.0, 2048
+SCALE, CAP = 24.0, 1024
 """R1's lengths are divided by this, and cut where prompt and answer are longer together."""
+
+BUDGET, FEWEST, MOST = 320.0, 100, 500
+"""Seconds for all runs under load, and the requests of each of them at least and at most: a slow
+machine has fewer."""
 
 SETUP = Setup(model="reasoner", policy="continuous", slots=8, tokens=512, blocks=512, threads=1)
 """FCFS. The engine has a core to itself, and whoever sends the requests another."""
@@ -28,20 +33,20 @@ POLICIES = (
     ("mlfq", {}),
     ("shortest", {}),
     ("chunked", {}),
-    ("classes", {"long": 200, "reserved": 0.25}),
+    ("classes", {"long": 60, "reserved": 0.25}),
     ("continuous", {"watermark": 0.05}),
 )
 FCFS, QUEUE = POLICIES[:2]
 
 WHOLE = Setup(model="reasoner", policy="continuous", slots=16, tokens=2048, threads=1, blocks=1024)
 CHUNKED = replace(WHOLE, policy="chunked", tokens=200)
-DECODES, WRITES, PROMPTS, LONG, EVERY = 8, 800, 12, 1500, 0.12
-"""Requests that decode, and their tokens; long prompts beside them, their tokens, and the seconds
-from one to the next."""
+DECODES, WRITES, PROMPTS, LONG, EVERY = 8, 800, 12, 1500, 2.4
+"""Requests that decode, and their tokens; long prompts beside them, their tokens, and the time from
+one to the next, in times that one takes alone."""
 
 
 def label(policy: tuple[str, dict]) -> str:
-    """`classes(long=200, reserved=0.25)`."""
+    """`classes(long=60, reserved=0.25)`."""
     name, options = policy
     said = ", ".join(f"{k}={v:g}" for k, v in options.items())
     return f"{name}({said})" if said else name
@@ -51,23 +56,31 @@ class Beside:
     """What the engine and the virtual clock say of one policy, over all rounds together."""
 
     def __init__(self) -> None:
-        self.real: dict[str, list[float]] = {"TTFT": [], "E2E": []}
-        self.virtual: dict[str, list[float]] = {"TTFT": [], "E2E": []}
+        self.real: dict[str, list[list[float]]] = {"TTFT": [], "E2E": []}
+        self.virtual: dict[str, list[list[float]]] = {"TTFT": [], "E2E": []}
 
     def add(self, run: Offered, setup: Setup) -> None:
         """A round, and its replay."""
         ghosts = run.replay(setup)
-        self.real["TTFT"] += run.ttft
-        self.real["E2E"] += run.e2e
-        self.virtual["TTFT"] += [g.first - g.arrival for g in ghosts]
-        self.virtual["E2E"] += [g.ended - g.arrival for g in ghosts]
+        self.real["TTFT"].append(run.ttft)
+        self.real["E2E"].append(run.e2e)
+        self.virtual["TTFT"].append([g.first - g.arrival for g in ghosts])
+        self.virtual["E2E"].append([g.ended - g.arrival for g in ghosts])
 
-    def off(self, p: float) -> dict[str, float]:
+    def off(self, what: str, p: float) -> float:
         """How far the virtual clock's percentile is from the engine's, as a share of that."""
-        return {
-            name: Distribution.of(self.virtual[name])[p] / Distribution.of(real)[p] - 1
-            for name, real in self.real.items()
-        }
+        real, virtual = (list(chain(*all_of[what])) for all_of in (self.real, self.virtual))
+        return Distribution.of(virtual)[p] / Distribution.of(real)[p] - 1
+
+    def rounds(self, what: str, p: float) -> list[float]:
+        """The same for each round by itself."""
+        pairs = zip(self.virtual[what], self.real[what], strict=True)
+        return [Distribution.of(v)[p] / Distribution.of(r)[p] - 1 for v, r in pairs]
+
+
+def fitting(rate: float, rounds: int) -> int:
+    """Requests of one run, so that all together last BUDGET."""
+    return min(MOST, max(FEWEST, int(BUDGET * rate / (rounds * len(POLICIES)))))
 
 
 def short(run: Offered) -> float:
@@ -77,14 +90,15 @@ def short(run: Offered) -> float:
     return Distribution.of(few)[99.0]
 
 
-def crowd() -> list[Due]:
+def crowd(every: float) -> list[Due]:
     """Decodes, and long prompts that come beside them one after the other."""
     writers = [Due(0.0, 16, WRITES)] * DECODES
-    return writers + [Due(EVERY * (i + 1), LONG, 1) for i in range(PROMPTS)]
+    return writers + [Due(every * (i + 1), LONG, 1) for i in range(PROMPTS)]
 
 
-def run(requests: int = 400, rounds: int = 3, say: Say = lambda line: None) -> Report:
-    """Every metric, in some six minutes."""
+def run(requests: int | None = None, rounds: int = 3, say: Say = lambda line: None) -> Report:
+    """Every metric, in some seven minutes. requests: of each run, as many as BUDGET allows unless
+    given."""
     from constraintlab.limits.machine import describe
 
     report, profile = Report("tail", describe()), profiles.load("reasoning", SCALE, CAP)
@@ -95,6 +109,7 @@ def run(requests: int = 400, rounds: int = 3, say: Say = lambda line: None) -> R
         direct.offer([Due(0.0, 3, 50)] * SETUP.slots)
         full = direct.offer(drawn(profile, 200, seed=98)).saturated
         rate = LOAD * full / mean
+        requests = requests or fitting(rate, rounds)
         say(f"saturated: {full:,.0f} tok/s; {requests} requests at {rate:.1f}/s, ρ = {LOAD} …")
         for i in range(rounds):
             due = drawn(profile, requests, seed=i, arrivals=Poisson(rate))
@@ -111,13 +126,13 @@ def run(requests: int = 400, rounds: int = 3, say: Say = lambda line: None) -> R
         f"slots, {SETUP.blocks * SETUP.block_size:,} tokens of KV, {SETUP.tokens} tokens a step"
     )
     for p, name in ((50.0, "virtual_p50_error"), (99.0, "virtual_p99_error")):
-        offs = [(off, f"{what} of {one}") for one, b in beside.items()
-                for what, off in b.off(p).items()]  # fmt: skip
-        most, whose = max(offs, key=lambda pair: abs(pair[0]))
-        each = sorted(abs(off) for off, _ in offs)
-        all_of = ", ".join(f"{what} {off:+.1%}" for off, what in offs)
-        report.add(name, replace(median_of([abs(most)], ""), low=each[0]),
-                   f"the worst, {whose}; all: {all_of}; {where}")  # fmt: skip
+        offs = [(b.off(what, p), what, one) for one, b in beside.items() for what in b.real]
+        most, what, one = max(offs, key=lambda found: abs(found[0]))
+        spread = [abs(most), *map(abs, beside[one].rounds(what, p))]
+        error = replace(median_of([abs(most)], ""), low=min(spread), high=max(spread))
+        all_of = ", ".join(f"{what} of {one} {off:+.1%}" for off, what, one in offs)
+        report.add(name, error, f"the worst, {what} of {one}, with each round by itself as its "
+                   f"spread; all: {all_of}; {where}")  # fmt: skip
     first, second = label(FCFS), label(QUEUE)
     gains = [short(r[first]) / short(r[second]) for r in seen]
     report.add("short_ttft_p99_gain", median_of(gains, "×"), f"{first} ÷ {second}; {where}")
@@ -130,9 +145,12 @@ def run(requests: int = 400, rounds: int = 3, say: Say = lambda line: None) -> R
 def chunks(report: Report, say: Say, pairs: int = 7) -> None:
     """Whole prompts against chunks of them, beside decodes."""
     say(f"{DECODES} decodes beside prompts of {LONG} tokens, {pairs} pairs …")
-    decoding, due = range(DECODES), crowd()
+    decoding = range(DECODES)
     gains, rates = [], []
     with Direct(WHOLE) as direct:
+        alone = median(direct.offer([Due(0.0, LONG, 1)]).ttft[0] for _ in range(5))
+        every = EVERY * alone
+        due = crowd(every)
         for i in range(pairs + 1):
             found = {}
             for setup in (WHOLE, CHUNKED)[:: -1 if i % 2 else 1]:
@@ -145,8 +163,8 @@ def chunks(report: Report, say: Say, pairs: int = 7) -> None:
             rates.append(cut.rate / whole.rate)
     where = (
         f"{DECODES} requests write {WRITES} tokens each beside {PROMPTS} prompts of {LONG}, one "
-        f"every {1e3 * EVERY:.0f} ms; whole prompts ({WHOLE.tokens} tokens a step) against "
-        f"chunks ({CHUNKED.tokens})"
+        f"every {1e3 * every:.0f} ms, {EVERY:g} times what it takes alone; whole prompts "
+        f"({WHOLE.tokens} tokens a step) against chunks ({CHUNKED.tokens})"
     )
     report.add("chunked_itl_p99_gain", median_of(gains, "×"), f"of the decodes' ITL; {where}")
     report.add("chunked_throughput_ratio", median_of(rates, "×"), f"output tokens/s; {where}")

@@ -14,7 +14,7 @@ def test_every_metric_is_there_with_its_spread_and_what_it_stands_for(monkeypatc
     monkeypatch.setattr(tail, "WHOLE", stub)
     monkeypatch.setattr(tail, "CHUNKED", Setup(**{**stub.__dict__, "policy": "chunked"}))
     monkeypatch.setattr(tail, "POLICIES", tail.POLICIES[:2])
-    for name, value in (("SCALE", 64.0), ("WRITES", 100), ("EVERY", 0.01)):
+    for name, value in (("SCALE", 64.0), ("WRITES", 100)):
         monkeypatch.setattr(tail, name, value)
     told = []
     report = tail.run(60, 1, say=told.append)
@@ -31,6 +31,11 @@ def test_every_metric_is_there_with_its_spread_and_what_it_stands_for(monkeypatc
 
 def test_a_policys_label_names_its_options():
     assert tail.label(("mlfq", {})) == "mlfq"
-    assert tail.label(("classes", {"long": 200, "reserved": 0.25})) == (
-        "classes(long=200, reserved=0.25)"
+    assert tail.label(("classes", {"long": 60, "reserved": 0.25})) == (
+        "classes(long=60, reserved=0.25)"
     )
+
+
+def test_a_slow_machine_has_fewer_requests():
+    assert tail.fitting(10.0, 3) == int(320 * 10 / 18)
+    assert tail.fitting(1.0, 3) == tail.FEWEST and tail.fitting(1e3, 3) == tail.MOST
