@@ -1,10 +1,14 @@
 """Real traces: read where they are, and named where they are not."""
 
+import csv
 import os
+from collections import Counter
+from random import Random
 
+import numpy as np
 import pytest
 
-from constraintlab.load import traces
+from constraintlab.load import profiles, traces
 
 
 @pytest.fixture
@@ -64,10 +68,43 @@ def test_the_published_mooncake_trace_has_its_published_size_and_sharing():
 def test_the_shipped_profiles_are_what_the_fit_makes_of_the_traces():
     import json
 
-    from constraintlab.load import fit, profiles
+    from constraintlab.load import fit
 
     shipped = json.loads((profiles.folder() / "code.json").read_text("utf-8"))
     made = fit.azure(traces.CODE, shipped["about"])
     for part in ("prompt", "output"):
         assert made[part]["error"] == pytest.approx(shipped[part]["error"], abs=1e-3)
     assert made["arrivals"] == shipped["arrivals"] and made["source"] == shipped["source"]
+
+
+def published(name, part):
+    """(tokens, shares) of a trace's prompts or answers, read without the code that fits them."""
+    if name == "reasoning":
+        file = f"servegen_deepseek-r1_{'input' if part == 'prompt' else 'output'}_tokens_pooled_pmf"
+        rows = list(csv.DictReader(traces.path(f"{file}.csv").open(newline="")))
+        pairs = [tuple(map(float, row.values())) for row in rows]
+        tokens, weights = zip(*pairs, strict=True)
+    else:
+        file = traces.CONVERSATION if name == "chat" else traces.CODE
+        column = {"prompt": "ContextTokens", "output": "GeneratedTokens"}[part]
+        rows = csv.DictReader(traces.path(file).open(newline=""))
+        tokens, weights = zip(*Counter(int(r[column]) for r in rows).items(), strict=True)
+    order = np.argsort(tokens)
+    return np.maximum(np.array(tokens)[order], 1), np.array(weights)[order] / sum(weights)
+
+
+@pytest.mark.skipif(not os.environ.get(traces.VARIABLE), reason="CONSTRAINTLAB_TRACES is not set")
+@pytest.mark.parametrize("part", ["prompt", "output"])
+@pytest.mark.parametrize("name", ["chat", "code", "reasoning"])
+def test_draws_of_a_profile_are_as_far_from_its_trace_as_it_says(name, part, record_property):
+    """Kolmogorov-Smirnov; draws are 1.63/√n off by chance, once in a hundred times."""
+    lengths, n = getattr(profiles.load(name), part), 20_000
+    random = Random(7)
+    drawn = np.sort([lengths.draw(random) for _ in range(n)])
+    tokens, weights = published(name, part)
+    ours = np.searchsorted(drawn, tokens, side="right") / n
+    distance = float(np.abs(ours - np.cumsum(weights)).max())
+    record_property("ks", distance)
+    print(f"{name}, {part}: KS distance {distance:.4f}; the profile says {lengths.error['ks']}")
+    assert distance == pytest.approx(lengths.error["ks"], abs=1.63 / n**0.5)
+    assert lengths.error["ks"] < 0.05
