@@ -180,6 +180,28 @@ def serve(
 
 
 @app.command()
+def diagnose(
+    url: str = typer.Argument(help="A server's address, or the file of a recording."),
+    seconds: float | None = typer.Option(None, help="How long to look; 15 unless given."),
+    every: float = typer.Option(1.0, help="Seconds from one look to the next."),
+    timeout: float = typer.Option(5.0, help="Seconds that the server has to answer."),
+    key: str | None = typer.Option(None, help="API key; else OPENAI_API_KEY."),
+    model: str | None = typer.Option(None, help="For the probe: the only one, unless given."),
+    probe: bool = typer.Option(True, help="Ask a little, to see what clients see."),
+    slots: float | None = typer.Option(None, help="Requests that run at most, all engines'."),
+    peak_flops: float | None = typer.Option(None, help="A GPU's peak FLOP/s, 989e12 for an H100."),
+    peak_bandwidth: float | None = typer.Option(None, help="Its bytes/s, 3.35e12 for an H100."),
+    slo: str = typer.Option("", help="What was promised: ttft=500ms,itl=50ms,e2e=10."),
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+) -> None:
+    """Say what limits a server: ours, vLLM's or SGLang's."""
+    given = {name: value for name, value in locals().items() if name != "json"}
+    from constraintlab.watch import command
+
+    raise typer.Exit(command.diagnose(command.Options(**given), json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as of

@@ -10,7 +10,8 @@ import pytest
 
 LIB = Path(__file__).resolve().parents[2] / "lib" / "constraintlab"
 
-BELOW_COURSE = {"limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster"}
+BELOW_COURSE = {"limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster",
+                "watch"}  # fmt: skip
 MAY_IMPORT = {
     "limits": set(),
     "attention": {"limits"},
@@ -19,6 +20,8 @@ MAY_IMPORT = {
     "load": {"limits", "attention", "engine"},
     "telemetry": {"limits"},
     "panel": {"limits", "telemetry"},
+    # An attached server is only ever asked over HTTP: no engine, no server of ours.
+    "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
     "course": BELOW_COURSE,
     "bench": BELOW_COURSE | {"course"},
