@@ -84,11 +84,13 @@ SWITCH_ON: dict[str, dict[str, str]] = {
     "compute": {
         "vllm": "FLOPs: start with --enable-mfu-metrics, and give --peak-flops",
         "sglang": "FLOPs: start with --enable-mfu-metrics, and give --peak-flops",
+        "constraintlab": "",
         ANY: "the FLOPs done, and the GPU's peak (--peak-flops)",
     },
     "bandwidth": {
         "vllm": "bytes read: start with --enable-mfu-metrics, and give --peak-bandwidth",
         "sglang": "bytes read: start with --enable-mfu-metrics, and give --peak-bandwidth",
+        "constraintlab": "",
         ANY: "the bytes read, and the GPU's peak (--peak-bandwidth)",
     },
     "device_busy": {
@@ -112,4 +114,4 @@ def to_try(resource: Resource, family: str) -> tuple[str, ...]:
 def to_switch_on(fact: str, family: str) -> str:
     """How to get the fact; empty where there is no way."""
     known = SWITCH_ON.get(fact, {})
-    return known.get(family) or known.get(ANY, "")
+    return known.get(family, known.get(ANY, ""))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+from constraintlab.load.slo import Slo
 from constraintlab.telemetry.sample import Sample
 from constraintlab.telemetry.sinks import Sink
 from constraintlab.telemetry.source import Reading, all_absent
@@ -29,7 +32,8 @@ UNPROBED = "no probe ran (--no-probe)"
 
 
 class Attached:
-    """Use it with `with`, or call `close`. probe: None goes without. sinks: hear every look.
+    """Use it with `with`, or call `close`. probe: None goes without. sinks: hear every
+    look. notes: what went wrong on the way.
 
     Raises Trouble from `__enter__` where the server can't be looked at; afterwards a look that
     fails is a gap.
@@ -42,14 +46,17 @@ class Attached:
         *,
         every: float = EVERY,
         told: Told | None = None,
+        slo: Slo | None = None,
         sinks: Iterable[Sink] = (),
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         if not every > 0:
             raise ValueError(f"every={every}: give seconds above 0")
-        self.looker, self.probe, self.every, self.told = looker, probe, every, told
+        self.looker, self.probe, self.every = looker, probe, every
+        self.told, self.slo = told, slo
         self.samples: deque[Sample] = deque(maxlen=KEPT)
-        self._sinks, self._wait, self._failed = tuple(sinks), wait, 0
+        self.sinks, self.notes = list(sinks), []
+        self._wait, self._failed = wait, 0
 
     @property
     def family(self) -> str:
@@ -68,20 +75,25 @@ class Attached:
         probed = self.probe.read() if self.probe else all_absent(NAMES, UNPROBED)
         sample = _with(found, probed)
         self.samples.append(sample)
-        for sink in self._sinks:
-            sink(sample)
+        for sink in list(self.sinks):
+            try:
+                sink(sample)
+            except Exception as error:  # a full disk ends the recording, not the watch
+                self.sinks.remove(sink)
+                self.notes.append(str(error))
         return sample
 
-    def watch(self, seconds: float | None = None) -> Iterator[Sample]:
-        """Looks, one every `every` seconds; until the server is gone, without `seconds`."""
+    def watch(self, seconds: float | None = None, patient: bool = False) -> Iterator[Sample]:
+        """Looks, one every `every` seconds. Ends after `seconds`, if given, and where the server is
+        gone, unless patient: it may come back."""
         start, k = self.looker.now, 0
-        while not self.gone:
+        while patient or not self.gone:
             yield self.look()
             passed = self.looker.now - start
             if seconds is not None and passed >= seconds - self.every / 2:
                 return
             # A moment that has passed is left out: looks never come in a burst.
-            k = max(k + 1, int(passed / self.every) + (passed % self.every > 0))
+            k = max(k + 1, math.ceil(passed / self.every))
             self._wait(max(0.0, start + k * self.every - self.looker.now))
 
     def window(self, seconds: float | None = None) -> Window:
@@ -93,7 +105,9 @@ class Attached:
 
     def diagnose(self, seconds: float | None = None) -> Diagnosis:
         """What limits it."""
-        return judge(self.window(seconds), self.family, self.told)
+        found = judge(self.window(seconds), self.family, self.told, self.slo)
+        gone = (f"the server does not answer any more: {self.gone}",) if self.gone else ()
+        return replace(found, notes=(*gone, *self.notes, *found.notes))
 
     def close(self) -> None:
         """End the probe."""

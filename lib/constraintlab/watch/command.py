@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from constraintlab.load.preflight import Trouble
+from constraintlab.load.slo import Slo
 from constraintlab.telemetry import recording
 from constraintlab.telemetry.replay import relabelled
 from constraintlab.watch.attached import EVERY, Attached
@@ -48,11 +49,12 @@ class Options:
 
 def attach(options: Options, sinks=()) -> Attached:
     """The server that they name; Trouble where that is no address."""
+    slo = promised(options.slo)
     key = options.key or os.environ.get("OPENAI_API_KEY") or None
     where = place(options.url)
     looker = Looker(where.metrics, key, options.timeout)
     probe = Probe(where.api, options.model, key) if options.probe else None
-    return Attached(looker, probe, every=options.every, told=options.told, sinks=sinks)
+    return Attached(looker, probe, every=options.every, told=options.told, slo=slo, sinks=sinks)
 
 
 def diagnose(options: Options, as_json: bool = False) -> int:
@@ -70,6 +72,14 @@ def diagnose(options: Options, as_json: bool = False) -> int:
         for line in (sentence(found), *lines(found)):
             out.print(line, markup=False, soft_wrap=True)
     return VERDICT if found.known else NO_VERDICT
+
+
+def promised(text: str) -> Slo:
+    """An SLO of what histograms tell; Trouble for others."""
+    slo = Slo.parse(text)
+    if slo.tpot is not None:
+        raise Trouble("no server's metrics tell each request's TPOT: give itl= for the gaps")
+    return slo
 
 
 def is_file(name: str) -> bool:
@@ -91,4 +101,4 @@ def _recorded(options: Options) -> Diagnosis:
         raise Trouble(f"{options.url} has no look at a server: record one with "
                       "`constraintlab watch URL --record FILE`")  # fmt: skip
     family = found.header.machine.get("server", "")
-    return judge(Window.of(samples), family, options.told)
+    return judge(Window.of(samples), family, options.told, promised(options.slo))

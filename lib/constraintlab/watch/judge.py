@@ -8,13 +8,15 @@ none, and its `next` is the runner-up by the evidence, not a prediction. How far
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from constraintlab.limits.diagnose import CLOSE
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
+from constraintlab.load.slo import Slo
 from constraintlab.watch.advice import to_switch_on, to_try
 from constraintlab.watch.facts import ENOUGH, Facts, Told
+from constraintlab.watch.late import Late, late
 from constraintlab.watch.rules import RULES, WAITS, Rule, saturated
 from constraintlab.watch.window import Window
 
@@ -31,7 +33,8 @@ INSUFFICIENT = "insufficient evidence"
 class Diagnosis:
     """verdict: with empty shares and worth where the work is not counted. confidence: `high`,
     `medium`, `low`; empty without a verdict. tries: what to do about the constraint. asks: what to
-    switch on to know more. notes: what a reader must know of the window.
+    switch on to know more. notes: what a reader must know of the window. late: promises, and
+    whether they are kept.
     """
 
     verdict: Verdict
@@ -44,7 +47,7 @@ class Diagnosis:
     looks: int = 0
     gaps: int = 0
     notes: tuple[str, ...] = ()
-    late: tuple[str, ...] = field(default=())
+    late: tuple[Late, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -62,7 +65,7 @@ class Diagnosis:
             "evidence": list(self.verdict.evidence),
             "try": list(self.tries),
             "switch_on": list(self.asks),
-            "late": list(self.late),
+            "late": [promise.as_dict() for promise in self.late],
             "notes": list(self.notes),
             "server": self.family,
             "window": {"seconds": self.seconds, "looks": self.looks, "gaps": self.gaps},
@@ -72,8 +75,26 @@ class Diagnosis:
         }
 
 
-def judge(window: Window, family: str = "", told: Told | None = None) -> Diagnosis:
-    """What limits the server in this window. family: as `looks.Looker` knows it."""
+def judge(
+    window: Window, family: str = "", told: Told | None = None, slo: Slo | None = None
+) -> Diagnosis:
+    """What limits the server in this window. family: as `looks.Looker` knows it; slo: what was
+    promised."""
+    found = _judge(window, family, told)
+    if not slo:
+        return found
+    return replace(found, late=late(window, found.facts, slo, _waited_for(window, family, told)))
+
+
+def _waited_for(window: Window, family: str, told: Told | None) -> str:
+    """What binds in the looks in which something waited; empty where they don't say."""
+    waits = window.when(lambda s: bool(s.values.get("server.waiting")))
+    found = _judge(waits, family, told).verdict
+    names = [r.label for r in found.constraint if r is not Resource.DEMAND]
+    return " or ".join(names)
+
+
+def _judge(window: Window, family: str, told: Told | None) -> Diagnosis:
     facts = Facts.of(window, told)
     found = strengths(facts)
     blind = {r: r.lacks(facts) for r in RULES if r.lacks(facts)}

@@ -45,7 +45,7 @@ class Looker:
     ) -> None:
         self.fetch, self.timeout = fetch or partial(_fetch, key=key), timeout
         self._source = MetricsSource(url, timeout=timeout, fetch=self.fetch, clock=clock)
-        self._clock, self._start = clock, clock()
+        self.clock, self._start = clock, clock()
         self.last: Scrape | None = None
         self.failure: str = ""
 
@@ -57,7 +57,7 @@ class Looker:
     @property
     def now(self) -> float:
         """Seconds since it was made."""
-        return self._clock() - self._start
+        return self.clock() - self._start
 
     @property
     def family(self) -> str:

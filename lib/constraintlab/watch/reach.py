@@ -33,7 +33,7 @@ def place(url: str) -> Place:
 
 
 def check(looker: Looker) -> None:
-    """Look once more, for what is wrong. Raises Trouble."""
+    """The looker's first scrape. Raises Trouble where it can't be had."""
     url, fetch, timeout = looker.url, looker.fetch, looker.timeout
     origin = url.removesuffix(METRICS)
     try:
@@ -56,7 +56,7 @@ def check(looker: Looker) -> None:
             "that of a dashboard, or of a proxy that asks to log in"
         )
     try:
-        scrape = Scrape.of(text, 0.0)
+        scrape = Scrape.of(text, looker.clock())
     except ValueError as error:
         raise Trouble(f"{url} is not in Prometheus' format ({_line(error)}): give the address "
                       "of a vLLM, SGLang or constraintlab server") from None  # fmt: skip
@@ -65,6 +65,7 @@ def check(looker: Looker) -> None:
         found = ", ".join(sorted(names)[:3]) or "nothing"
         raise Trouble(f"{url} shows no metric of vLLM, SGLang or constraintlab (but {found} …): "
                       "is it the server's own port? SGLang needs --enable-metrics")  # fmt: skip
+    looker.last = scrape
 
 
 def _refused(url: str, code: int) -> str:

@@ -13,7 +13,7 @@ def sentence(d: Diagnosis) -> str:
     v = d.verdict
     if not d.known:
         return f"Insufficient evidence: no verdict. {'; '.join(v.missing)}."
-    rate = f" It makes {v.measured.value:,.0f} tokens/s." if v.measured else ""
+    rate = f" The server makes {v.measured.value:,.0f} tokens/s." if v.measured else ""
     if v.outcome == "demand":
         found = f"Nothing in the server binds: it serves the load that is offered.{rate}"
         return found + (f" With more of it, {_name(v.next[0])} would bind first." if v.next else "")
@@ -29,7 +29,7 @@ def sentence(d: Diagnosis) -> str:
 def lines(d: Diagnosis) -> list[str]:
     """Evidence, what to try, what to switch on, notes: as text."""
     found = [f"  · {e}" for e in d.verdict.evidence]
-    for title, items in (("What the late ones waited for", d.late), ("Try", d.tries),
+    for title, items in (("Promised", tuple(map(str, d.late))), ("Try", d.tries),
                          ("To know more", d.asks), ("Note", d.notes)):  # fmt: skip
         found += [f"{title}:", *(f"  · {item}" for item in items)] if items else []
     return found
