@@ -195,9 +195,13 @@ def _percentile(window: Window, name: str, q: float) -> Reading:
 
 
 def _contradicted(window: Window, found: Mapping[str, Reading]) -> dict[str, Reading]:
-    """Gauges that read 0 where Little's law says that there was something."""
+    """What reads 0 where tokens, or Little's law, say that there was something."""
     value = {n: r.value for n, r in found.items()}
-    changed = {}
+    changed = {
+        name: Reading.absent("it does not grow while tokens are made: no evidence")
+        for name in ("device_busy", "compute", "bandwidth", "front")
+        if value[name] == 0 and value["tokens"]
+    }
     if value["running"] == 0 and value["tokens"] and value["itl"]:
         decoding = value["tokens"] * value["itl"]
         if decoding >= LITTLE:

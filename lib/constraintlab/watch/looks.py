@@ -2,8 +2,8 @@
 
 Beside the values of `server_metrics.RULES` a look has what a window of many looks is put together
 from: `look.span_s`, the seconds that its rates and means are over; `NAME.le.BOUND`, a histogram's
-observations in that time, those above 0; and `NAME@ENGINE`, a gauge's parts where several engines
-or replicas tell it. A look that failed has every value absent, and says why.
+observations in that time, where there are any; and `NAME@ENGINE`, a gauge's parts where several
+engines or replicas tell it. A look that failed has every value absent, and says why.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ def buckets(before: Scrape, after: Scrape) -> dict[str, Reading]:
     for name, theirs in HISTOGRAMS.items():
         seen = (observed(before, after, n) for n in theirs)
         counts = next((c for c in seen if c is not None), {})
-        found |= {f"{name}.le.{b:g}": Reading.measured(n) for b, n in counts.items() if n > 0}
+        bounds = sorted(counts)
+        # The empty bucket below a filled one says where that one begins.
+        kept = [i for i, b in enumerate(bounds) if any(counts[b] > 0 for b in bounds[i : i + 2])]
+        found |= {f"{name}.le.{bounds[i]:g}": Reading.measured(counts[bounds[i]]) for i in kept}
     return found
 
 
