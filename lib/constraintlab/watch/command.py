@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -101,4 +101,5 @@ def _recorded(options: Options) -> Diagnosis:
         raise Trouble(f"{options.url} has no look at a server: record one with "
                       "`constraintlab watch URL --record FILE`")  # fmt: skip
     family = found.header.machine.get("server", "")
-    return judge(Window.of(samples), family, options.told, promised(options.slo))
+    verdict = judge(Window.of(samples), family, options.told, promised(options.slo))
+    return replace(verdict, notes=(*found.notes, *verdict.notes))

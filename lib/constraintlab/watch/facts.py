@@ -24,6 +24,9 @@ STEADY = 5
 LITTLE = 1.0
 """Requests that Little's law must find where a gauge reads 0 to make the gauge no evidence."""
 
+LONG = 2.0
+"""Times a latency that a window must last for Little's law: whoever ends in it began before."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -89,6 +92,7 @@ class Facts(Mapping[str, float]):
         }  # fmt: skip
         found |= _probe(window)
         found |= _contradicted(window, found)
+        found["level"] = _level(waits)
         found["slots"], found["at_cap"] = _cap(busy, waits, told, found)
         found["headroom"] = _headroom(found)
         found["outside"] = _outside(busy, found)
@@ -208,12 +212,30 @@ def _contradicted(window: Window, found: Mapping[str, Reading]) -> dict[str, Rea
             changed["running"] = Reading.absent(
                 f"it reads 0 while tokens and their gaps make {decoding:.1f} streams: no evidence"
             )
-    if value["waiting"] == 0 and value["requests"] and value["queue"]:
-        queued = value["requests"] * value["queue"]
+    if value["waiting"] == 0:
+        queued = _little(window, value["requests"], value["queue"]) or 0.0
         if queued >= LITTLE:
             why = "modelled: Little's law on the queue times, for the gauge reads 0 all the time"
             changed |= {"waiting": Reading(queued, why), "waits": Reading(1.0, why)}
     return changed
+
+
+def _little(window: Window, rate: float | None, seconds: float | None) -> float | None:
+    """N = X · R, where the window is long enough for it."""
+    if not rate or seconds is None or window.seconds < LONG * seconds:
+        return None
+    return rate * seconds
+
+
+def _level(waits: Window) -> Reading:
+    """Share of the looks in which others waited that had as many running as ever, or nearly: a
+    limit keeps their number, a pool of memory does not."""
+    running = waits.known("server.running")
+    if len(running) < STEADY:
+        return Reading.absent("hardly anything waited")
+    top = max(running)
+    return Reading(sum(r >= top - _slack(top) for r in running) / len(running),
+                   waits.mean("server.running").source)  # fmt: skip
 
 
 def _cap(
@@ -223,11 +245,8 @@ def _cap(
     running = waits.known("server.running")
     exported = busy.last("server.slots")
     slots = Reading(told.slots, "counted: as you said") if told.slots else exported
-    if slots.value is None and len(running) >= STEADY and found["requests"].value:
-        top = max(running)
-        level = sum(r >= top - _slack(top) for r in running) / len(running)
-        if level >= 0.9:
-            slots = Reading(top, "modelled: so many ran whenever others waited")
+    if slots.value is None and (found["level"].value or 0) >= 0.9 and found["requests"].value:
+        slots = Reading(max(running), "modelled: so many ran whenever others waited")
     if not running:
         return slots, Reading.absent("nothing waited")
     if slots.value is None:
@@ -256,9 +275,9 @@ def _outside(busy: Window, found: Mapping[str, Reading]) -> Reading:
     if None in inside:
         return Reading.absent("the scheduler's requests are not known")
     front = busy.mean("server.requests_open")
-    if front.value is None and found["requests"].value and found["e2e"].value is not None:
-        front = Reading(found["requests"].value * found["e2e"].value,
-                        "modelled: Little's law on its requests")  # fmt: skip
+    law = _little(busy, found["requests"].value, found["e2e"].value)
+    if front.value is None and law is not None:
+        front = Reading(law, "modelled: Little's law on its requests")
     if front.value is None:
         return front
     return Reading(max(0.0, front.value - sum(inside)), front.source)

@@ -257,7 +257,7 @@ RULES: tuple[Rule, ...] = (
     Rule(R.KV_CAPACITY, "requests wait, and the KV pool is full or has no room for one more",
          ("waits", "kv"), _kv, _kv_evidence),
     Rule(R.SLOTS, "requests wait, as many run as may, and the KV pool has room",
-         ("waits", "slots"), _slots, _slots_evidence),
+         ("waits", ("slots", "level")), _slots, _slots_evidence),
     Rule(R.COMPUTE, "requests wait, and the GPU is near its peak FLOP/s",
          ("waits", "compute"), _device("compute"), _device_evidence("compute", "FLOP/s")),
     Rule(R.BANDWIDTH, "requests wait, and the GPU's memory is near its peak",

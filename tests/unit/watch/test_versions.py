@@ -130,7 +130,9 @@ def test_a_detokeniser_that_lags_is_found_by_requests_that_the_scheduler_does_no
     """SGLang issue 34740: TTFT tens of seconds, every queue 0, KV far from full."""
     jam = {"running": 3, "waiting": 0, "kv": 0.05, "open": 60}
     each = EACH | {"ttft": ((20.0, 2),), "e2e": ((30.0, 2),), "queue": ((0.01, 2),)}
-    moments = grown(RATES | {"requests": 2}, jam, each=each)
+    moments = grown(RATES | {"requests": 2}, jam, each=each, seconds=70)
+    assert diagnosed("sglang 0.4", moments[:20]).verdict.outcome == "demand", "too short for a law"
+    assert diagnosed("sglang 0.5", moments[:20]).verdict.constraint == (R.HOST,), "it is counted"
     for version in ("sglang 0.5", "sglang 0.4", "vllm 0.11"):
         found = diagnosed(version, moments)
         assert found.verdict.constraint == (R.HOST,), version
