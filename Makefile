@@ -41,7 +41,8 @@ lint:
 # Those start processes of their own and wait for each other: beside a neighbour they would be late.
 ALONE := tests/unit/load tests/unit/serving tests/unit/bench/test_stream.py \
   tests/unit/course/test_streamed.py tests/unit/course/test_serving_stage.py \
-  tests/unit/course/test_streaming_stage.py tests/unit/course/test_driver.py
+  tests/unit/course/test_streaming_stage.py tests/unit/course/test_driver.py \
+  tests/unit/watch/test_real.py
 
 unit:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs \

@@ -244,8 +244,8 @@ def _notes(window: Window, facts: Facts):
             yield f"{name}: {facts.why(name)}"
     if "Little" in facts.readings["waiting"].source:
         yield "the gauge of waiting requests reads 0 although queue times say otherwise"
-    if facts.get("probe_tokens"):
-        load = facts["probe_tokens"] / max(1e-9, window.seconds)
+    if facts.get("probe_tokens") and window.seconds:
+        load = facts["probe_tokens"] / window.seconds
         share = f", {load / facts['tokens']:.1%} of all" if facts.get("tokens") else ""
         yield f"the probe added {load:.1f} tokens/s{share}"
     if facts.get("probes_failed"):

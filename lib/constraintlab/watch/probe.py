@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count, islice
 from random import Random
+from typing import NamedTuple
 
 from constraintlab.load import preflight
 from constraintlab.load.ask import Ask
@@ -25,13 +27,13 @@ from constraintlab.telemetry.names import under
 from constraintlab.telemetry.source import Reading, all_absent
 
 RATE = 0.5
-"""Requests a second, after the first four."""
+"""Requests a second, after the first few."""
 
 OUTPUT, PROMPT = 32, 16
 """Tokens of an answer and of a prompt."""
 
-EAGER, SOON = 4, 0.3
-"""So many requests come at once, so many seconds apart: a short watch must see something."""
+EAGER, SOON = 3, 0.3
+"""So many requests come at first, so many seconds apart: a short watch must see something."""
 
 TIMEOUT = 30.0
 """Seconds after which a probe's request is given up."""
@@ -41,9 +43,23 @@ TOGETHER = 0.1
 
 NAMES = under("probe")
 
-FORMS = ((False, "words", True), (False, "digits", True), (True, "words", True),
-         (False, "words", False), (True, "words", False))  # fmt: skip
-"""(chat, text, ignore_eos): ways to ask, tried in turn until the server accepts one."""
+
+class Form(NamedTuple):
+    """A way to ask: of chat or of completions, in words or digits, `ignore_eos` or not."""
+
+    chat: bool
+    text: str
+    exact: bool
+
+
+FORMS = (
+    Form(False, "words", True),
+    Form(False, "digits", True),
+    Form(True, "words", True),
+    Form(False, "words", False),
+    Form(True, "words", False),
+)
+"""Tried in turn until the server accepts one."""
 
 
 class Probe:
@@ -63,7 +79,8 @@ class Probe:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ended: list[Record] = []
-        self._form, self._stopped = 0, False
+        self._last: Record | None = None
+        self._stopped = False
 
     def start(self) -> Probe:
         """Begin to ask."""
@@ -112,32 +129,53 @@ class Probe:
     async def _probe(self) -> None:
         self._loop = asyncio.get_running_loop()
         found = await preflight.model(self.url, self.model, self.key)
-        client = Client(Target(self.url, found.name, key=self.key, timeout=TIMEOUT), self._heard)
-        self._client = client
-        if not self._stopped:
-            await client.run(self._asks())
+        form = await self._form(found.name)
+        if form is not None:
+            await self._ask(found.name, form, self._asks(form), self._heard)
         self.why = "the probe has ended"
 
-    def _asks(self) -> Iterator[Ask]:
-        random, index = Random(), 0
-        while True:
-            _, kind, exact = FORMS[self._form]
+    async def _form(self, model: str) -> Form | None:
+        """The first way to ask that the server accepts, one request at a time; None once closed."""
+        forms = deque(FORMS)
+        while not self._stopped:
+            self._last = None
+            await self._ask(model, forms[0], islice(self._asks(forms[0]), 1), self._first)
+            last = self._last
+            if last is None or last.status == "cancelled":
+                return None
+            if last.status == "error" and last.error[:1] == "4" and len(forms) > 1:
+                forms.popleft()
+                continue
+            self._heard(last)
+            if last.ok:
+                return forms[0]
+            await asyncio.sleep(1 / self.rate)
+        return None
+
+    def _first(self, record: Record) -> None:
+        self._last = record
+
+    async def _ask(
+        self,
+        model: str,
+        form: Form,
+        asks: Iterable[Ask],
+        heard: Callable[[Record], object],
+    ) -> None:
+        target = Target(self.url, model, form.chat, self.key, TIMEOUT)
+        self._client = Client(target, heard)
+        if not self._stopped:
+            await self._client.run(asks)
+
+    def _asks(self, form: Form) -> Iterator[Ask]:
+        random, text = Random(), Text(form.text)
+        for index in count():
             at = SOON * min(index, EAGER) + max(0, index - EAGER) / self.rate
-            prompt = Text(kind).make(PROMPT, random)
-            yield Ask(index, at, prompt, OUTPUT, PROMPT, exact=exact)
-            index += 1
+            yield Ask(index, at, text.make(PROMPT, random), OUTPUT, PROMPT, exact=form.exact)
 
     def _heard(self, record: Record) -> None:
-        refused = record.status == "error" and record.error[:1] == "4"
-        if refused and not self._ended_well and self._form + 1 < len(FORMS):
-            self._form += 1
-            chat = FORMS[self._form][0]
-            self._client.target = replace(self._client.target, chat=chat)
-        elif record.status != "cancelled":
+        if record.status != "cancelled":
             self._ended.append(record)
-            self._ended_well = self._ended_well or record.ok
-
-    _ended_well = False
 
 
 def summary(records: list[Record], waits: float = 0.0) -> dict[str, Reading]:
