@@ -215,7 +215,7 @@ def watch(
     given = {name: value for name, value in locals().items() if name not in (*mine, "mine")}
     from constraintlab.watch import command, live
 
-    raise typer.Exit(live.watch(command.Options(**given), record, once, window))
+    raise typer.Exit(live.watch(command.Options(**given), record, once, window, counted=_counted))
 
 
 @app.command()
@@ -246,7 +246,14 @@ def diagnose(
     given = {name: value for name, value in locals().items() if name != "json"}
     from constraintlab.watch import command
 
-    raise typer.Exit(command.diagnose(command.Options(**given), json))
+    raise typer.Exit(command.diagnose(command.Options(**given), json, _counted))
+
+
+def _counted(scrapes):
+    """Imports the engine's counters only where a server turns out to be ours."""
+    from constraintlab.course.own_server import counted
+
+    return counted(scrapes)
 
 
 @app.command()

@@ -5,25 +5,29 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from constraintlab.limits.verdict import Verdict
 from constraintlab.load.slo import Slo
+from constraintlab.telemetry.exposition import Scrape
 from constraintlab.telemetry.sample import Sample
 from constraintlab.telemetry.sinks import Sink
 from constraintlab.telemetry.source import Reading, all_absent
 from constraintlab.watch.facts import Told
-from constraintlab.watch.judge import Diagnosis, judge
+from constraintlab.watch.judge import Diagnosis, judge, with_counted
 from constraintlab.watch.looks import Looker
 from constraintlab.watch.probe import NAMES, Probe
 from constraintlab.watch.reach import check
 from constraintlab.watch.window import Window
 
+Counted = Callable[[Sequence[Scrape]], Verdict | None]
+
 EVERY = 1.0
 """Seconds from one look to the next."""
 
-KEPT = 3600
-"""Looks that are kept: an hour."""
+KEPT, WHOLE = 1200, 120
+"""Looks that are kept, and of those the newest whole scrapes, where work is counted."""
 
 GONE = 5
 """Looks in a row that fail before a server counts as gone."""
@@ -32,8 +36,9 @@ UNPROBED = "no probe ran (--no-probe)"
 
 
 class Attached:
-    """Use it with `with`, or call `close`. probe: None goes without. sinks: hear every
-    look. notes: what went wrong on the way.
+    """Use it with `with`, or call `close`. probe: None goes without. sinks: hear every look.
+    notes: what went wrong on the way. counted: makes a verdict of scrapes of our own server, which
+    count its work, where it can.
 
     Raises Trouble from `__enter__` where the server can't be looked at; afterwards a look that
     fails is a gap.
@@ -48,6 +53,7 @@ class Attached:
         told: Told | None = None,
         slo: Slo | None = None,
         sinks: Iterable[Sink] = (),
+        counted: Counted | None = None,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         if not every > 0:
@@ -56,7 +62,8 @@ class Attached:
         self.told, self.slo = told, slo
         self.samples: deque[Sample] = deque(maxlen=KEPT)
         self.sinks, self.notes = list(sinks), []
-        self._wait, self._failed = wait, 0
+        self._scrapes: deque[tuple[float, Scrape]] = deque(maxlen=WHOLE)
+        self._counted, self._wait, self._failed = counted, wait, 0
 
     @property
     def family(self) -> str:
@@ -75,6 +82,8 @@ class Attached:
         probed = self.probe.read() if self.probe else all_absent(NAMES, UNPROBED)
         sample = _with(found, probed)
         self.samples.append(sample)
+        if self._counted and not self.looker.failure and self.family == "constraintlab":
+            self._scrapes.append((sample.t, self.looker.last))
         for sink in list(self.sinks):
             try:
                 sink(sample)
@@ -105,7 +114,11 @@ class Attached:
 
     def diagnose(self, seconds: float | None = None) -> Diagnosis:
         """What limits it."""
-        found = judge(self.window(seconds), self.family, self.told, self.slo)
+        window = self.window(seconds)
+        found = judge(window, self.family, self.told, self.slo)
+        if self._counted and self._scrapes and window.samples:
+            since = window.samples[0].t
+            found = with_counted(found, self._counted([s for t, s in self._scrapes if t >= since]))
         gone = (f"the server does not answer any more: {self.gone}",) if self.gone else ()
         return replace(found, notes=(*gone, *self.notes, *found.notes))
 

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -13,7 +14,7 @@ from constraintlab.load.preflight import Trouble
 from constraintlab.load.slo import Slo
 from constraintlab.telemetry import recording
 from constraintlab.telemetry.replay import relabelled
-from constraintlab.watch.attached import EVERY, Attached
+from constraintlab.watch.attached import EVERY, Attached, Counted
 from constraintlab.watch.facts import Told
 from constraintlab.watch.judge import Diagnosis, judge
 from constraintlab.watch.looks import Looker
@@ -47,21 +48,26 @@ class Options:
         return Told(self.slots, self.peak_flops, self.peak_bandwidth)
 
 
-def attach(options: Options, sinks=()) -> Attached:
-    """The server that they name; Trouble where that is no address."""
+def attach(options: Options, counted: Counted | None = None) -> Attached:
+    """The server that they name; Trouble where that is no address. counted: see `Attached`; its
+    ceilings are this machine's, so it is used for a server on this one alone."""
     slo = promised(options.slo)
     key = options.key or os.environ.get("OPENAI_API_KEY") or None
     where = place(options.url)
     looker = Looker(where.metrics, key, options.timeout)
     probe = Probe(where.api, options.model, key) if options.probe else None
-    return Attached(looker, probe, every=options.every, told=options.told, slo=slo, sinks=sinks)
+    here = urlsplit(where.api).hostname in ("localhost", "127.0.0.1", "::1")
+    return Attached(
+        looker, probe, every=options.every, told=options.told, slo=slo,
+        counted=counted if here else None,
+    )  # fmt: skip
 
 
-def diagnose(options: Options, as_json: bool = False) -> int:
+def diagnose(options: Options, as_json: bool = False, counted: Counted | None = None) -> int:
     """Exit status: 0 with a verdict, 3 without enough evidence, 2 where there is nothing to see."""
     say = Console(stderr=True, highlight=False)
     try:
-        found = _recorded(options) if is_file(options.url) else _live(options)
+        found = _recorded(options) if is_file(options.url) else _live(options, counted)
     except (ValueError, recording.RecordingError) as error:
         say.print(f"diagnose: {error}", markup=False, soft_wrap=True)
         return TROUBLE
@@ -87,8 +93,8 @@ def is_file(name: str) -> bool:
     return "://" not in name and (Path(name).exists() or name.endswith((".jsonl", ".gz")))
 
 
-def _live(options: Options) -> Diagnosis:
-    with attach(options) as attached:
+def _live(options: Options, counted: Counted | None = None) -> Diagnosis:
+    with attach(options, counted) as attached:
         for _ in attached.watch(options.seconds or 15.0):
             pass
         return attached.diagnose()

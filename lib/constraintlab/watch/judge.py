@@ -120,6 +120,36 @@ def _judge(window: Window, family: str, told: Told | None) -> Diagnosis:
     )
 
 
+def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
+    """The same with what a composed model makes of counted work: shares, worth, a prediction.
+
+    Where it names something else, both are named, the evidence of gauges and clients first. Where
+    its prediction is far from what was measured it is left out, and that is said.
+    """
+    if counted is None or not found.known or not counted.constraint:
+        return found
+    if not counted.sure:
+        off = f"{counted.disagreement:.0%}"
+        note = f"the model of counted work is {off} away from what was measured: it is left out"
+        return replace(found, notes=(*found.notes, note))
+    first, theirs = found.verdict.constraint[0], counted.constraint[0]
+    names = tuple(dict.fromkeys((first, *counted.constraint[:1], *found.verdict.constraint)))[:2]
+    evidence = list(found.verdict.evidence)
+    if theirs is first:
+        names = tuple(dict.fromkeys((first, *counted.constraint[1:])))
+    elif first is not Resource.DEMAND:
+        share = counted.shares[theirs]
+        evidence.append(f"by counted work {theirs.label} has the largest share, {share:.0%}")
+    else:
+        names = (first,)
+    verdict = replace(
+        counted, outcome=found.verdict.outcome, constraint=names,
+        evidence=tuple(dict.fromkeys([*evidence, *counted.evidence])),
+        sources={**found.verdict.sources, **counted.sources},
+    )  # fmt: skip
+    return replace(found, verdict=verdict)
+
+
 def strengths(facts: Facts) -> dict[Rule, float]:
     """Of the rules that can see and hold, symptoms of another one counted half."""
     raw = {r: s for r in RULES if not r.lacks(facts) and (s := r.strength(facts)) > 0}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 
 from constraintlab.telemetry.recording import Recorder, RecordingError
-from constraintlab.watch.attached import Attached
+from constraintlab.watch.attached import Attached, Counted
 from constraintlab.watch.command import NO_VERDICT, TROUBLE, VERDICT, Options, attach
 from constraintlab.watch.judge import Diagnosis
 from constraintlab.watch.view import amount, view
@@ -24,6 +24,7 @@ def watch(
     once: bool = False,
     window: float = WINDOW,
     console: Console | None = None,
+    counted: Counted | None = None,
 ) -> int:
     """Exit status as `command.diagnose`. once: look for a moment, print, and leave."""
     say = Console(stderr=True, highlight=False)
@@ -31,7 +32,7 @@ def watch(
     seconds = options.seconds or (5.0 if once else None)
     try:
         with ExitStack() as stack:
-            attached = stack.enter_context(attach(options))
+            attached = stack.enter_context(attach(options, counted))
             if record:
                 attached.sinks.append(stack.enter_context(_recorder(record, attached)))
             found = _watch(attached, out, seconds, window, quiet=once)

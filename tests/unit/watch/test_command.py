@@ -223,8 +223,8 @@ def test_ctrl_c_leaves_with_the_last_verdict(monkeypatch):
 
     made = command.attach
 
-    def attach(options, sinks=()):
-        found = made(options, sinks)
+    def attach(options, counted=None):
+        found = made(options, counted)
         found._wait = wait
         return found
 
