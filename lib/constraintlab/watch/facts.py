@@ -8,12 +8,14 @@ all the time although the histogram's seconds times the rate say that something 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
 from constraintlab.telemetry.sample import Sample
 from constraintlab.telemetry.source import Reading
-from constraintlab.watch.window import Window
+from constraintlab.watch.looks import SPAN
+from constraintlab.watch.step import fitted
+from constraintlab.watch.window import Window, buckets_of
 
 ENOUGH = 3
 """Looks from which a window says anything."""
@@ -60,6 +62,11 @@ class Facts(Mapping[str, float]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def but(self, **values: float) -> Facts:
+        """The same with some values instead of those there are, to ask what if."""
+        changed = {n: replace(self.readings[n], value=v) for n, v in values.items()}
+        return replace(self, readings={**self.readings, **changed})
+
     def why(self, name: str) -> str:
         """Why a fact is absent; empty if it is there."""
         return "" if name in self else self.readings[name].source.removeprefix("n/a: ")
@@ -96,6 +103,7 @@ class Facts(Mapping[str, float]):
         found["slots"], found["at_cap"] = _cap(busy, waits, told, found)
         found["headroom"] = _headroom(found)
         found["outside"] = _outside(busy, found)
+        found["shared"], found["shared_most"] = _step(busy)
         names = ("server.running", "server.waiting", "server.kv_used_share")
         return cls(found, {n.removeprefix("server."): p for n in names if (p := busy.parts(n))})
 
@@ -266,6 +274,27 @@ def _headroom(found: Mapping[str, Reading]) -> Reading:
     if kv.value is None or not kv.value or not running.value:
         return kv if kv.value is None else Reading.absent("nothing runs")
     return Reading((1 - kv.value) * running.value / kv.value, kv.source)
+
+
+def _step(busy: Window) -> tuple[Reading, Reading]:
+    """Share of a step that is paid however many share it, and the most that it may be."""
+    line = fitted([pair for s in busy.looks if (pair := _sharing(s)) is not None])
+    if line is None:
+        why = "the number that runs did not vary enough to say how a step grows with it"
+        return Reading.absent(why), Reading.absent(why)
+    source = "modelled: a line through the time between tokens by the number that ran"
+    return Reading(line.share, source), Reading(line.high, source)
+
+
+def _sharing(sample: Sample) -> tuple[float, float] | None:
+    """(requests that decoded, seconds between two of their tokens) since the look before.
+
+    How many: all their gaps over the time. A gauge is of one moment, and noise in the number that a
+    line is drawn by makes the line flat.
+    """
+    itl, span = sample.values.get("server.itl_s"), sample.values.get(SPAN)
+    gaps = sum(buckets_of(sample, "server.itl_s").values())
+    return (gaps * itl / span, itl) if itl and span and gaps else None
 
 
 def _outside(busy: Window, found: Mapping[str, Reading]) -> Reading:

@@ -134,12 +134,17 @@ def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
         return replace(found, notes=(*found.notes, note))
     first, theirs = found.verdict.constraint[0], counted.constraint[0]
     names = tuple(dict.fromkeys((first, *counted.constraint[:1], *found.verdict.constraint)))[:2]
-    evidence = list(found.verdict.evidence)
+    evidence, sure = list(found.verdict.evidence), found.confidence
     if theirs is first:
         names = tuple(dict.fromkeys((first, *counted.constraint[1:])))
     elif first is not Resource.DEMAND:
         share = counted.shares[theirs]
-        evidence.append(f"by counted work {theirs.label} has the largest share, {share:.0%}")
+        ours, worth = counted.shares.get(first, 0.0), counted.worth.get(first, 1.0)
+        evidence.append(
+            f"by counted work {theirs.label} has the largest share, {share:.0%}; {first.label} has "
+            f"{ours:.0%}, and without that limit it would be × {worth:.2f}"
+        )
+        sure = "medium" if sure == "high" else sure
     else:
         names = (first,)
     verdict = replace(
@@ -147,7 +152,7 @@ def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
         evidence=tuple(dict.fromkeys([*evidence, *counted.evidence])),
         sources={**found.verdict.sources, **counted.sources},
     )  # fmt: skip
-    return replace(found, verdict=verdict)
+    return replace(found, verdict=verdict, confidence=sure)
 
 
 def strengths(facts: Facts) -> dict[Rule, float]:
@@ -167,7 +172,7 @@ def _verdict(window: Window, facts: Facts, found: Mapping[Rule, float], blind) -
     if not named and saturated(facts):
         return _unexplained(window, facts), ""
     if not named:
-        return _demand(window, facts, [r for r, _ in ranked])
+        return _demand(window, facts)
     first = named[0][1]
     names = [item for item in named if item[1] >= CLOSE * first][:2]
     rest = [r for r, _ in ranked if r not in {n for n, *_ in names}]
@@ -197,22 +202,27 @@ def _made(outcome, names, after, evidence, window: Window, facts: Facts) -> Verd
     )
 
 
-def _demand(window: Window, facts: Facts, ranked: list[Resource]) -> tuple:
-    """Nobody waits, or seldom."""
+def _demand(window: Window, facts: Facts) -> tuple:
+    """Nobody waits, or seldom: then for what the rules name, asked as if somebody always did."""
     waits = facts.get("waits", 0.0)
     evidence = [f"requests wait in {waits:.0%} of the looks" if waits else "no request waits"]
     if "running" in facts:
         evidence.append(f"{facts['running']:.1f} run on average while any does")
     if "kv" in facts:
-        evidence.append(f"the KV pool is {facts['kv']:.0%} full")
+        evidence.append(f"the KV pool is {facts['kv']:.0%} full" + " while any waits" * (waits > 0))
     sure = HIGH if waits < WAITS / 5 else MEDIUM
     if "probe_itl" in facts and "itl" in facts:
         evidence.append("clients get tokens as fast as the server makes them")
     else:
         sure = min(sure, MEDIUM)
         evidence.append("what clients see is not known: no probe's tokens to compare")
-    after = tuple(ranked[:1]) or _behind(facts, (Resource.DEMAND,))
-    return _made("demand", (Resource.DEMAND,), after, evidence, window, facts), _confidence(sure)
+    names, after = (Resource.DEMAND,), _behind(facts, (Resource.DEMAND,))
+    bursts = strengths(facts.but(waits=1.0)) if waits else {}
+    if bursts and max(bursts.values()) >= SUPPORTED:
+        after = (max(bursts, key=bursts.get).resource,)
+        if waits >= CLOSE * WAITS:
+            names, after, sure = (Resource.DEMAND, *after), (), min(sure, MEDIUM)
+    return _made("demand", names, after, evidence, window, facts), _confidence(sure)
 
 
 def _behind(facts: Facts, names: tuple[Resource, ...]) -> tuple[Resource, ...]:

@@ -66,6 +66,20 @@ def for_room(f: Facts) -> float:
     return 1.0 if f.get("room", 1.0) >= 0.5 else 0.3
 
 
+def dilutes(f: Facts) -> float:
+    """Less where a step grows so much with the requests in it that more room buys little."""
+    return 0.8 if f.get("shared_most", 1.0) < 0.4 else 1.0
+
+
+def _more_room(f: Facts) -> list[str]:
+    """What more room is worth, where the looks tell."""
+    if "shared" not in f:
+        return []
+    most = f"at most × {1 / (1 - f['shared']):.2f}" if f["shared"] < 0.95 else "as much again"
+    share = f"{f['shared']:.0%} of a step's time is the same however many share it"
+    return [f"{share}: more room buys {most}"]
+
+
 # --- room: who waits to run -----------------------------------------------------------------
 
 
@@ -77,7 +91,7 @@ def _kv(f: Facts) -> float:
         full = max(full, 0.85)
     if f.get("preemptions", 0.0) > 0 and f["kv"] >= 0.7:
         full = max(full, 0.95)
-    return full * for_room(f)
+    return full * for_room(f) * dilutes(f)
 
 
 def _kv_evidence(f: Facts) -> list[str]:
@@ -86,7 +100,7 @@ def _kv_evidence(f: Facts) -> list[str]:
         found.append(f"there is room for {f['headroom']:.1f} more requests of the usual size")
     if f.get("preemptions", 0.0) > 0:
         found.append(f"{f['preemptions']:.2g} requests a second lose their KV to another one")
-    return found
+    return found + _more_room(f)
 
 
 def _slots(f: Facts) -> float:
@@ -94,7 +108,7 @@ def _slots(f: Facts) -> float:
         return 0.0
     guessed = f.readings["slots"].source.startswith("modelled")
     found = ramp(f["at_cap"], 0.3, 0.9) * (0.8 if guessed else 0.95)
-    return found * for_room(f) * (1.0 if f.get("kv", 0.0) < 0.9 else 0.7)
+    return found * for_room(f) * dilutes(f) * (1.0 if f.get("kv", 0.0) < 0.9 else 0.7)
 
 
 def _slots_evidence(f: Facts) -> list[str]:
@@ -104,7 +118,7 @@ def _slots_evidence(f: Facts) -> list[str]:
     found = [waiting(f), full]
     if "kv" in f:
         found.append(f"the KV pool is only {f['kv']:.0%} full")
-    return found
+    return found + _more_room(f)
 
 
 # --- the step: who waits although there is room ----------------------------------------------

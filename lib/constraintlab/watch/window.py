@@ -72,7 +72,7 @@ class Window:
 
     def average(self, name: str) -> Reading:
         """The mean of a histogram's observations: each look's mean by how many it is of."""
-        pairs = [(sum(_buckets(s, name).values()) or 1.0, v) for s in self.looks
+        pairs = [(sum(buckets_of(s, name).values()) or 1.0, v) for s in self.looks
                  if (v := s.values.get(name)) is not None]  # fmt: skip
         many = sum(n for n, _ in pairs)
         return self._reading(name, sum(n * v for n, v in pairs) / many if many else None)
@@ -81,7 +81,7 @@ class Window:
         """A histogram's observations by upper bound, each in one bucket."""
         found: dict[float, float] = {}
         for sample in self.looks:
-            for bound, n in _buckets(sample, name).items():
+            for bound, n in buckets_of(sample, name).items():
                 found[bound] = found.get(bound, 0.0) + n
         return found
 
@@ -130,7 +130,8 @@ def _came(sample: Sample) -> bool:
     return any(v is not None and n.startswith("server.") for n, v in sample.values.items())
 
 
-def _buckets(sample: Sample, name: str) -> dict[float, float]:
+def buckets_of(sample: Sample, name: str) -> dict[float, float]:
+    """A histogram's observations in one look by upper bound."""
     start = f"{name}.le."
     return {float(n.removeprefix(start)): v for n, v in sample.values.items()
             if v is not None and n.startswith(start)}  # fmt: skip

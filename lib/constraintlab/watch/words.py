@@ -15,6 +15,9 @@ def sentence(d: Diagnosis) -> str:
         return f"Insufficient evidence: no verdict. {'; '.join(v.missing)}."
     rate = f" The server makes {v.measured.value:,.0f} tokens/s." if v.measured else ""
     if v.outcome == "demand":
+        if len(v.constraint) > 1:
+            return (f"The load that is offered nearly fills the server: half of the time "
+                    f"{_name(v.constraint[1])} keeps requests waiting.{rate}")  # fmt: skip
         found = f"Nothing in the server binds: it serves the load that is offered.{rate}"
         return found + (f" With more of it, {_name(v.next[0])} would bind first." if v.next else "")
     names = " and ".join(r.label for r in v.constraint)
