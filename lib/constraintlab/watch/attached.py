@@ -14,8 +14,9 @@ from constraintlab.telemetry.exposition import Scrape
 from constraintlab.telemetry.sample import Sample
 from constraintlab.telemetry.sinks import Sink
 from constraintlab.telemetry.source import Reading, all_absent
+from constraintlab.watch.diagnosis import Diagnosis, with_counted
 from constraintlab.watch.facts import Told
-from constraintlab.watch.judge import Diagnosis, judge, with_counted
+from constraintlab.watch.judge import judge
 from constraintlab.watch.looks import Looker
 from constraintlab.watch.probe import NAMES, Probe
 from constraintlab.watch.reach import check

@@ -15,8 +15,9 @@ from constraintlab.load.slo import Slo
 from constraintlab.telemetry import recording
 from constraintlab.telemetry.replay import relabelled
 from constraintlab.watch.attached import EVERY, Attached, Counted
+from constraintlab.watch.diagnosis import Diagnosis
 from constraintlab.watch.facts import Told
-from constraintlab.watch.judge import Diagnosis, judge
+from constraintlab.watch.judge import judge
 from constraintlab.watch.looks import Looker
 from constraintlab.watch.probe import Probe
 from constraintlab.watch.reach import place

@@ -8,16 +8,20 @@ none, and its `next` is the runner-up by the evidence, not a prediction. How far
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from constraintlab.limits.diagnose import CLOSE
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
 from constraintlab.load.slo import Slo
-from constraintlab.watch.advice import to_switch_on, to_try
-from constraintlab.watch.facts import ENOUGH, Facts, Told
-from constraintlab.watch.late import Late, late
-from constraintlab.watch.rules import RULES, WAITS, Rule, saturated
+from constraintlab.watch.delivery import comparable
+from constraintlab.watch.diagnosis import INSUFFICIENT, Diagnosis
+from constraintlab.watch.facts import Facts, Told
+from constraintlab.watch.gather import gather
+from constraintlab.watch.late import late
+from constraintlab.watch.remarks import asks, notes
+from constraintlab.watch.rule import WAITS, Rule, saturated
+from constraintlab.watch.rules import RULES
 from constraintlab.watch.window import Window
 
 SUPPORTED = 0.5
@@ -26,53 +30,8 @@ SUPPORTED = 0.5
 HIGH, MEDIUM = 0.85, 0.65
 """Strengths from which a verdict's confidence is `high`, and `medium`."""
 
-INSUFFICIENT = "insufficient evidence"
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """verdict: with empty shares and worth where the work is not counted. confidence: `high`,
-    `medium`, `low`; empty without a verdict. tries: what to do about the constraint. asks: what to
-    switch on to know more. notes: what a reader must know of the window. late: promises, and
-    whether they are kept.
-    """
-
-    verdict: Verdict
-    confidence: str
-    tries: tuple[str, ...]
-    asks: tuple[str, ...]
-    facts: Facts
-    family: str = ""
-    seconds: float = 0.0
-    looks: int = 0
-    gaps: int = 0
-    notes: tuple[str, ...] = ()
-    late: tuple[Late, ...] = ()
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a verdict."""
-        return self.verdict.outcome != INSUFFICIENT
-
-    def as_dict(self) -> dict:
-        """As `constraintlab diagnose --json` prints it; its help says what each key means."""
-        readings = self.facts.readings
-        return {
-            "outcome": self.verdict.outcome,
-            "constraint": [r.value for r in self.verdict.constraint],
-            "runner_up": [r.value for r in self.verdict.next],
-            "confidence": self.confidence,
-            "evidence": list(self.verdict.evidence),
-            "try": list(self.tries),
-            "switch_on": list(self.asks),
-            "late": [promise.as_dict() for promise in self.late],
-            "notes": list(self.notes),
-            "server": self.family,
-            "window": {"seconds": self.seconds, "looks": self.looks, "gaps": self.gaps},
-            "facts": {n: {"value": r.value, "source": r.source} for n, r in readings.items()},
-            "engines": {n: dict(p) for n, p in self.facts.parts.items()},
-            "verdict": self.verdict.as_dict(),
-        }
+ENOUGH, PLENTY = 3, 5
+"""Looks from which a window says anything, and from which it may be sure."""
 
 
 def judge(
@@ -95,7 +54,7 @@ def _waited_for(window: Window, family: str, told: Told | None) -> str:
 
 
 def _judge(window: Window, family: str, told: Told | None) -> Diagnosis:
-    facts = Facts.of(window, told)
+    facts = gather(window, told)
     found = strengths(facts)
     blind = {r: r.lacks(facts) for r in RULES if r.lacks(facts)}
     whole = len(window.looks) >= ENOUGH
@@ -103,56 +62,21 @@ def _judge(window: Window, family: str, told: Told | None) -> Diagnosis:
         verdict, sure = _insufficient(window, facts, "waits"), ""
     elif "running" not in facts and not saturated(facts) and max(found.values(), default=0) < HIGH:
         verdict, sure = _insufficient(window, facts, "running"), ""
+    elif facts.get("tokens") == 0 and facts.get("running", 0.0) >= 1 and not saturated(facts):
+        verdict, sure = _still(facts), ""
     else:
         verdict, sure = _verdict(window, facts, found, blind)
-    first = verdict.constraint[0] if verdict.constraint else None
     return Diagnosis(
         verdict=verdict,
         confidence=sure,
-        tries=to_try(first, family) if first else (),
-        asks=_asks(blind, facts, family),
+        asks=asks(blind, facts, family),
         facts=facts,
         family=family,
         seconds=window.seconds,
         looks=len(window.looks),
         gaps=window.gaps,
-        notes=tuple(_notes(window, facts)),
+        notes=tuple(notes(window, facts)),
     )
-
-
-def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
-    """The same with what a composed model makes of counted work: shares, worth, a prediction.
-
-    Where it names something else, both are named, the evidence of gauges and clients first. Where
-    its prediction is far from what was measured it is left out, and that is said.
-    """
-    if counted is None or not found.known or not counted.constraint:
-        return found
-    if not counted.sure:
-        off = f"{counted.disagreement:.0%}"
-        note = f"the model of counted work is {off} away from what was measured: it is left out"
-        return replace(found, notes=(*found.notes, note))
-    first, theirs = found.verdict.constraint[0], counted.constraint[0]
-    names = tuple(dict.fromkeys((first, *counted.constraint[:1], *found.verdict.constraint)))[:2]
-    evidence, sure = list(found.verdict.evidence), found.confidence
-    if theirs is first:
-        names = tuple(dict.fromkeys((first, *counted.constraint[1:])))
-    elif first is not Resource.DEMAND:
-        share = counted.shares[theirs]
-        ours, worth = counted.shares.get(first, 0.0), counted.worth.get(first, 1.0)
-        evidence.append(
-            f"by counted work {theirs.label} has the largest share, {share:.0%}; {first.label} has "
-            f"{ours:.0%}, and without that limit it would be × {worth:.2f}"
-        )
-        sure = "medium" if sure == "high" else sure
-    else:
-        names = (first,)
-    verdict = replace(
-        counted, outcome=found.verdict.outcome, constraint=names,
-        evidence=tuple(dict.fromkeys([*evidence, *counted.evidence])),
-        sources={**found.verdict.sources, **counted.sources},
-    )  # fmt: skip
-    return replace(found, verdict=verdict, confidence=sure)
 
 
 def strengths(facts: Facts) -> dict[Rule, float]:
@@ -180,7 +104,7 @@ def _verdict(window: Window, facts: Facts, found: Mapping[Rule, float], blind) -
     if len(names) > 1:
         evidence.append(f"{names[0][0].label} and {names[1][0].label} can't be told apart well")
         first = min(first, MEDIUM)
-    elif _rival_unseen(names[0][0], blind) or len(window.looks) < 5:
+    elif _rival_unseen(names[0][0], blind) or len(window.looks) < PLENTY:
         first = min(first, HIGH - 0.01)
     chosen = tuple(n for n, *_ in names)
     return _made("bound", chosen, tuple(rest[:1]) or _behind(facts, chosen), evidence, window,
@@ -211,11 +135,11 @@ def _demand(window: Window, facts: Facts) -> tuple:
     if "kv" in facts:
         evidence.append(f"the KV pool is {facts['kv']:.0%} full" + " while any waits" * (waits > 0))
     sure = HIGH if waits < WAITS / 5 else MEDIUM
-    if "probe_itl" in facts and "itl" in facts:
+    if comparable(facts):
         evidence.append("clients get tokens as fast as the server makes them")
     else:
         sure = min(sure, MEDIUM)
-        evidence.append("what clients see is not known: no probe's tokens to compare")
+        evidence.append("what clients see is not known: too few of a probe's tokens to compare")
     names, after = (Resource.DEMAND,), _behind(facts, (Resource.DEMAND,))
     bursts = strengths(facts.but(waits=1.0)) if waits else {}
     if bursts and max(bursts.values()) >= SUPPORTED:
@@ -246,6 +170,14 @@ def _unexplained(window: Window, facts: Facts) -> Verdict:
                    )  # fmt: skip
 
 
+def _still(facts: Facts) -> Verdict:
+    missing = (
+        f"{facts['running']:.0f} requests run and not one token is counted: the engine stands "
+        "still, computes long prompts, or counts its tokens under another name"
+    )
+    return Verdict(INSUFFICIENT, (), (), {}, {}, None, None, missing=(missing,))
+
+
 def _insufficient(window: Window, facts: Facts, name: str) -> Verdict:
     if len(window.looks) < ENOUGH:
         missing = f"{len(window.looks)} looks came through, {ENOUGH} are needed"
@@ -264,35 +196,3 @@ def _rival_unseen(name: Resource, blind: Mapping[Rule, list[str]]) -> bool:
 
 def _confidence(strength: float) -> str:
     return "high" if strength >= HIGH else "medium" if strength >= MEDIUM else "low"
-
-
-def _asks(blind: Mapping[Rule, list[str]], facts: Facts, family: str) -> tuple[str, ...]:
-    wanted = dict.fromkeys(fact for lacks in blind.values() for fact in lacks)
-    if not saturated(facts):
-        # Who waits for nothing has no use for what tells one wait from another.
-        wanted = {n: None for n in wanted if n not in ("compute", "bandwidth", "device_busy")}
-    # Where nothing waited there is nothing to see of the limit.
-    wanted = {n: None for n in wanted if n != "slots" or saturated(facts)}
-    return tuple(filter(None, (to_switch_on(n, family) for n in wanted)))
-
-
-def _notes(window: Window, facts: Facts):
-    if window.gaps:
-        yield f"{window.gaps} of {len(window.samples)} looks failed: they count for nothing"
-    for name in ("running", "waiting", "kv"):
-        if "no evidence" in facts.why(name):
-            yield f"{name}: {facts.why(name)}"
-    if "Little" in facts.readings["waiting"].source:
-        yield "the gauge of waiting requests reads 0 although queue times say otherwise"
-    if facts.get("probe_tokens") and window.seconds:
-        load = facts["probe_tokens"] / window.seconds
-        share = f", {load / facts['tokens']:.1%} of all" if facts.get("tokens") else ""
-        yield f"the probe added {load:.1f} tokens/s{share}"
-    if facts.get("probes_failed"):
-        yield f"{facts['probes_failed']:g} probes failed"
-    if facts.get("probe_lag", 0.0) > 0.02:
-        yield f"the probe itself was up to {facts['probe_lag'] * 1e3:.0f} ms late: a busy machine"
-    for name, parts in facts.parts.items():
-        if len(parts) > 1:
-            low, high = min(parts, key=parts.get), max(parts, key=parts.get)
-            yield f"{name} by engine: {parts[low]:.2g} ({low}) to {parts[high]:.2g} ({high})"

@@ -10,7 +10,7 @@ from rich.live import Live
 from constraintlab.telemetry.recording import Recorder, RecordingError
 from constraintlab.watch.attached import Attached, Counted
 from constraintlab.watch.command import NO_VERDICT, TROUBLE, VERDICT, Options, attach
-from constraintlab.watch.judge import Diagnosis
+from constraintlab.watch.diagnosis import Diagnosis
 from constraintlab.watch.view import amount, view
 from constraintlab.watch.words import lines, sentence
 

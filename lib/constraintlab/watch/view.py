@@ -10,7 +10,7 @@ from rich.text import Text
 
 from constraintlab.panel.palette import COLOURS, MARKS
 from constraintlab.telemetry.sample import Sample
-from constraintlab.watch.judge import Diagnosis
+from constraintlab.watch.diagnosis import Diagnosis
 from constraintlab.watch.words import sentence
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from constraintlab.limits.resource import Resource
-from constraintlab.watch.judge import Diagnosis
+from constraintlab.watch.diagnosis import Diagnosis
 
 PLURAL = {Resource.PAGES, Resource.SLOTS}
 

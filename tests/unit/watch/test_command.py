@@ -106,7 +106,8 @@ def test_the_key_goes_along(monkeypatch):
     with serving(answer) as url:
         args = (url, "--seconds", "0.2", "--every", "0.05", "--no-probe")
         assert diagnosed(*args).exit_code == 2
-        assert diagnosed(*args, "--key", "sesame").exit_code == 0
+        ran = diagnosed(*args, "--key", "sesame")
+    assert ran.exit_code == 3 and "2 requests run and not one token is counted" in ran.stdout
 
 
 def test_a_server_that_dies_midway_gives_a_verdict_on_what_came_before(monkeypatch):

@@ -1,10 +1,14 @@
 """One server under each version's names gives one verdict; what is missing is not zero."""
 
+from dataclasses import replace
+
 import pytest
 
 from constraintlab.limits.resource import Resource
 from constraintlab.load.slo import Slo
 from constraintlab.watch.facts import Told
+from constraintlab.watch.judge import judge
+from constraintlab.watch.window import Window
 from tests.unit.watch.servers import (
     EACH,
     FEW_SLOTS,
@@ -12,7 +16,6 @@ from tests.unit.watch.servers import (
     QUIET,
     RATES,
     VERSIONS,
-    Moment,
     diagnosed,
     grown,
     looked,
@@ -115,9 +118,6 @@ def test_one_engine_that_is_full_beside_an_empty_one_is_told():
             if not line.startswith("#")
         )
 
-    from constraintlab.watch.judge import judge
-    from constraintlab.watch.window import Window
-
     samples, family = looked([both(m) for m in KV_STARVED])
     found = judge(Window.of(samples), family)
     assert any(n.startswith("kv_used_share by engine: ") for n in found.notes)
@@ -183,11 +183,11 @@ PROBED = {"probe.gaps": 31.0, "probe.ended": 1.0, "probe.lag_s": 0.001, "probe.t
 
 def test_tokens_that_come_late_are_network_or_host_by_the_front_end_s_core():
     far = PROBED | {"probe.itl_s": 0.06}
-    idle = [_at(m, cpu=0.1 * t) for t, m in enumerate(QUIET)]
+    idle = [replace(m, cpu=0.1 * t) for t, m in enumerate(QUIET)]
     found = diagnosed("vllm 0.11", idle, probed=far)
     assert found.verdict.constraint == (R.NETWORK,)
     assert "60 ms at a client, 20 ms at the server" in found.verdict.evidence[0]
-    busy = [_at(m, cpu=0.97 * t) for t, m in enumerate(QUIET)]
+    busy = [replace(m, cpu=0.97 * t) for t, m in enumerate(QUIET)]
     assert diagnosed("vllm 0.11", busy, probed=far).verdict.constraint == (R.HOST,)
     both = diagnosed("vllm 0.9", QUIET, probed=far)
     assert set(both.verdict.constraint) == {R.NETWORK, R.HOST} and both.confidence == "medium"
@@ -236,13 +236,3 @@ def test_two_looks_are_too_few():
     found = diagnosed("vllm 0.11", KV_STARVED[:2])
     assert found.verdict.outcome == "insufficient evidence"
     assert found.verdict.missing == ("2 looks came through, 3 are needed",)
-
-
-def _at(moment, **values):
-    from dataclasses import replace
-
-    return replace(moment, **values)
-
-
-def test_a_moment_without_anything_is_text_that_is_read():
-    assert Moment().running == 0 and "TYPE" in text("vllm 0.4", Moment())
