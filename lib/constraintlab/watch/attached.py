@@ -64,7 +64,7 @@ class Attached:
         self.samples: deque[Sample] = deque(maxlen=KEPT)
         self.sinks, self.notes = list(sinks), []
         self._scrapes: deque[tuple[float, Scrape]] = deque(maxlen=WHOLE)
-        self._counted, self._wait, self._failed = counted, wait, 0
+        self._counted, self.wait, self._failed = counted, wait, 0
 
     @property
     def family(self) -> str:
@@ -104,7 +104,7 @@ class Attached:
                 return
             # A moment that has passed is left out: looks never come in a burst.
             k = max(k + 1, math.ceil(passed / self.every))
-            self._wait(max(0.0, start + k * self.every - self.looker.now))
+            self.wait(max(0.0, start + k * self.every - self.looker.now))
 
     def window(self, seconds: float | None = None) -> Window:
         """The looks of the last seconds; all unless given."""

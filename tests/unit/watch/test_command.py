@@ -226,7 +226,7 @@ def test_ctrl_c_leaves_with_the_last_verdict(monkeypatch):
 
     def attach(options, counted=None):
         found = made(options, counted)
-        found._wait = wait
+        found.wait = wait
         return found
 
     monkeypatch.setattr(live, "attach", attach)
