@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from html import escape
 
+from ipywidgets import HTML
+
+from constraintlab.course.lab import strip
 from constraintlab.course.own_server import counted
+from constraintlab.course.progress import Progress
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.verdict import Verdict
 from constraintlab.panel import Panel, Series
 from constraintlab.telemetry.sample import Sample
 from constraintlab.telemetry.sinks import Sink, Sinks, to_stderr
@@ -21,6 +24,7 @@ from constraintlab.watch.attached import Attached
 from constraintlab.watch.command import Options, attach
 from constraintlab.watch.diagnosis import Diagnosis
 from constraintlab.watch.live import WINDOW
+from constraintlab.watch.words import lines, sentence
 
 THREAD = "constraintlab-watch"
 
@@ -90,6 +94,9 @@ class Watch:
         chips = (f"measured · {self.attached.family} at {place.partition('://')[2]}",)
         self.panel = Panel(title="Your own server", chips=chips, sampler=self.feed)
         self.panel.set_timeline(timeline(first, self.attached))
+        self.panel.set_strip(strip(Progress(say=lambda note: None)))
+        self.words = HTML()
+        self._say()
 
     def start(self) -> Watch:
         """Look, and draw."""
@@ -104,10 +111,11 @@ class Watch:
 
     def _looked(self) -> None:
         self.diagnosis = self.attached.diagnose(self.window)
-        self.panel.set_verdict(shown(self.diagnosis))
+        self._say()
 
-    def _repr_mimebundle_(self, **kwargs):
-        return self.panel._repr_mimebundle_(**kwargs)
+    def _say(self) -> None:
+        self.panel.set_verdict(self.diagnosis.verdict)
+        self.words.value = html(self.diagnosis)
 
 
 def watch(url: str, **options) -> Watch:
@@ -115,16 +123,15 @@ def watch(url: str, **options) -> Watch:
     from IPython.display import display
 
     found = Watch(url, **options).start()
-    display(found.panel)
+    display(found.panel, found.words)
     return found
 
 
-def shown(found: Diagnosis) -> Verdict:
-    """The verdict as a panel shows it: how far to trust it is the first of its evidence."""
-    if not found.known:
-        return found.verdict
-    sure = f"{found.confidence} confidence"
-    return replace(found.verdict, evidence=(sure, *found.verdict.evidence))
+def html(found: Diagnosis) -> str:
+    """What a panel does not say: how far to trust the verdict, its evidence, what to try."""
+    sure = f" ({found.confidence} confidence)" if found.confidence else ""
+    told = "\n".join([sentence(found) + sure, *lines(found)])
+    return f'<div style="white-space: pre-wrap; line-height: 1.5">{escape(told)}</div>'
 
 
 def timeline(first: Sample, attached: Attached) -> list[Series]:

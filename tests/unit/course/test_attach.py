@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from constraintlab.course import attach
-from constraintlab.course.attach import Watch, shown
+from constraintlab.course.attach import Watch, html
 from constraintlab.limits.resource import Resource
 from constraintlab.load.preflight import Trouble
 from tests.unit.watch.servers import KV_STARVED, diagnosed, text
@@ -37,6 +37,7 @@ def test_a_watched_server_is_drawn_until_it_is_stopped():
         assert not found.feed.running and not found.feed.start().stop()
     assert last.verdict.constraint == (Resource.KV_CAPACITY,)
     assert len(seen) <= count + 2
+    assert "KV capacity binds." in found.words.value
     said = found.panel.text()
     assert "KV capacity" in said and "400" not in said.split("KV capacity")[0]
     assert "slots" in {s.label for s in found.panel._ring.series}
@@ -49,8 +50,9 @@ def test_what_can_not_be_watched_is_told_at_once():
     assert attach.THREAD not in {t.name for t in threading.enumerate()}
 
 
-def test_how_far_to_trust_a_verdict_is_the_first_of_its_evidence():
-    found = diagnosed("vllm 0.11", KV_STARVED)
-    assert shown(found).evidence[0] == "high confidence"
-    blind = diagnosed("vllm 0.11", KV_STARVED[:2])
-    assert shown(blind) == blind.verdict
+def test_below_the_panel_it_says_how_far_to_trust_the_verdict_and_what_to_try():
+    said = html(diagnosed("vllm 0.11", KV_STARVED))
+    assert "KV capacity binds." in said and "(high confidence)" in said
+    assert "--gpu-memory-utilization" in said
+    said = html(diagnosed("vllm 0.11", KV_STARVED, without=("waiting",)))
+    assert "Insufficient evidence" in said and "confidence)" not in said and "&#x27;" in said
