@@ -123,7 +123,7 @@ def watch(url: str, **options) -> Watch:
     from IPython.display import display
 
     found = Watch(url, **options).start()
-    display(found.panel, found.words)
+    display(found.words, found.panel)
     return found
 
 

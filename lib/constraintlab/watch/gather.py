@@ -162,8 +162,12 @@ def _sharing(sample: Sample) -> tuple[float, float] | None:
     """(requests that decoded, seconds between two of their tokens) since the look before.
 
     How many: all their gaps over the time. A gauge is of one moment, and noise in the number that a
-    line is drawn by makes the line flat.
+    line is drawn by makes the line flat. None where requests were preempted or paused meanwhile:
+    then a gap is more than a step.
     """
+    stopped = (sample.values.get(n) for n in ("server.preemptions_per_s", "server.streams_paused"))
+    if next(stopped) != 0 or next(stopped):
+        return None
     itl, span = sample.values.get("server.itl_s"), sample.values.get(SPAN)
     gaps = sum(buckets_of(sample, "server.itl_s").values())
     return (gaps * itl / span, itl) if itl and span and gaps else None

@@ -20,7 +20,16 @@ from constraintlab.watch.rules import RULES
 from constraintlab.watch.step import fitted
 from constraintlab.watch.window import Window
 from constraintlab.watch.words import sentence
-from tests.unit.watch.servers import FEW_SLOTS, KV_STARVED, QUIET, diagnosed
+from tests.unit.watch.servers import (
+    EACH,
+    FEW_SLOTS,
+    KV_STARVED,
+    QUIET,
+    RATES,
+    Hist,
+    diagnosed,
+    grown,
+)
 
 R = Resource
 
@@ -151,3 +160,17 @@ def test_a_probe_counts_tokens_that_come_together_in_an_event_or_at_once():
     assert (found["probe.ended"], found["probe.failed"], found["probe.tokens"]) == (2, 1, 11)
     none = summary([])
     assert none["probe.itl_s"].source == "n/a: no probe has ended since the last look"
+
+
+def test_a_line_is_drawn_only_through_looks_without_preemption_or_pause():
+    moments = grown(
+        RATES | {"preempted": 0}, {"running": lambda t: 4 + t, "waiting": 1, "kv": 0.2}, each=EACH
+    )
+    moments = [
+        replace(m, times=m.times | {"itl": Hist.of((0.02, 20 * t * t))})
+        for t, m in enumerate(moments)
+    ]
+    shared = diagnosed("vllm 0.11", moments).facts
+    assert shared["shared"] == pytest.approx(1.0), "a gap lasts as long however many there are"
+    lost = [replace(m, preempted=t) for t, m in enumerate(moments)]
+    assert "did not vary" in diagnosed("vllm 0.11", lost).facts.why("shared")
