@@ -23,7 +23,7 @@ def gather(window: Window, told: Told | None = None) -> Facts:
         "waiting": busy.mean("server.waiting"),
         "waits": _share(busy, "server.waiting", _waits),
         "room": _room(waits if waits.looks else busy),
-        "kv": (waits if waits.looks else busy).mean("server.kv_used_share"),
+        "kv": _kv(waits if waits.looks else busy),
         "preemptions": window.rate("server.preemptions_per_s"),
         "tokens": window.rate("server.tokens_per_s"),
         "prompts": window.rate("server.prompt_tokens_per_s"),
@@ -72,6 +72,16 @@ def _room(waits: Window) -> Reading:
     if room.value is None or not waiting.value:
         return room if room.value is None else Reading.absent("nothing waits")
     return Reading(min(1.0, room.value / waiting.value), room.source)
+
+
+def _kv(window: Window) -> Reading:
+    """Of the pool where requests wait: of several engines one can be full beside empty ones."""
+    mean = window.mean("server.kv_used_share")
+    full = many = 0.0
+    for part, kv in window.parts("server.kv_used_share").items():
+        queue = window.mean(f"server.waiting@{part}").value or 0.0
+        full, many = full + queue * kv, many + queue
+    return mean if mean.value is None or not many else Reading(full / many, mean.source)
 
 
 def _of(rate: Reading, peak: float | None, unit: str) -> Reading:

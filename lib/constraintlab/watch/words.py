@@ -19,6 +19,10 @@ def sentence(d: Diagnosis) -> str:
             return (f"The load that is offered nearly fills the server: half of the time "
                     f"{_name(v.constraint[1])} keeps requests waiting.{rate}")  # fmt: skip
         found = f"Nothing in the server binds: it serves the load that is offered.{rate}"
+        missed = [promise for promise in d.late if promise.missed]
+        if missed:
+            waited = f": they waited {missed[0].waited}" if missed[0].waited else ""
+            return f"{found} Yet the latest miss {missed[0].name}{waited}."
         return found + (f" With more of it, {_name(v.next[0])} would bind first." if v.next else "")
     names = " and ".join(r.label for r in v.constraint)
     verb = "bind" if len(v.constraint) > 1 or v.constraint[0] in PLURAL else "binds"

@@ -9,6 +9,7 @@ from constraintlab.load.slo import Slo
 from constraintlab.watch.facts import Told
 from constraintlab.watch.judge import judge
 from constraintlab.watch.window import Window
+from constraintlab.watch.words import sentence
 from tests.unit.watch.servers import (
     EACH,
     FEW_SLOTS,
@@ -112,14 +113,17 @@ def test_ranks_of_one_scheduler_count_once_and_engines_add_up():
 
 def test_one_engine_that_is_full_beside_an_empty_one_is_told():
     def both(moment):
+        idle = replace(moment, running=1, waiting=0, kv=0.02)
         return text("vllm 0.9", moment) + "".join(
-            line.replace('engine="0"', 'engine="1"').replace(" 0.93", " 0.02") + "\n"
-            for line in text("vllm 0.9", moment).splitlines()
+            line.replace('engine="0"', 'engine="1"') + "\n"
+            for line in text("vllm 0.9", idle).splitlines()
             if not line.startswith("#")
         )
 
     samples, family = looked([both(m) for m in KV_STARVED])
     found = judge(Window.of(samples), family)
+    assert found.verdict.constraint == (R.KV_CAPACITY,)
+    assert found.facts["kv"] == pytest.approx(0.95, abs=0.01), "where requests wait, not the mean"
     assert any(n.startswith("kv_used_share by engine: ") for n in found.notes)
     assert found.as_dict()["engines"]["kv_used_share"].keys() == {
         "engine=0,model_name=m", "engine=1,model_name=m"
@@ -221,6 +225,9 @@ def test_the_late_below_saturation_waited_for_what_bound_while_something_waited(
     assert ttft.missed and ttft.p99 == (0.5, 1.0) and ttft.share == pytest.approx(0.025)
     assert ttft.waited == "in the queue (p99 500 ms to 1 s), for slots"
     assert itl.missed is False and itl.p99 == (0.01, 0.025)
+    assert sentence(found).endswith(
+        "Yet the latest miss ttft: they waited in the queue (p99 500 ms to 1 s), for slots."
+    )
     unsure = diagnosed("vllm 0.11", moments, slo=Slo(ttft=0.7)).late[0]
     assert unsure.missed is None and "does not tell" in str(unsure)
 
