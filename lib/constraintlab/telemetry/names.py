@@ -46,6 +46,7 @@ _TABLE = {
     "server.running": ("", "requests that run, as the server's /metrics says"),
     "server.waiting": ("", "requests that wait to run"),
     "server.waiting_for_room": ("", "of them, those for which there was no room"),
+    "server.handed_over": ("", "requests between prefill and decode, or before a grammar is made"),
     "server.requests_open": ("", "requests that the front end has not ended"),
     "server.slots": ("", "requests that can run at a time"),
     "server.kv_used_share": ("", "share of the KV pool that is taken"),

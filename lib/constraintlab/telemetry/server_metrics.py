@@ -49,6 +49,17 @@ class Gauge:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """Several gauges of the newest scrape together, those that the server has."""
+
+    names: tuple[str, ...]
+
+    def read(self, before: Scrape | None, now: Scrape) -> Reading:
+        found = [sum(values) for name in self.names if (values := now.values(name))]
+        return Reading.measured(sum(found)) if found else Reading.absent(now.lacks(self.names[0]))
+
+
+@dataclass(frozen=True)
 class Ratio:
     """What one counter grew by for each that another did, between two scrapes."""
 
@@ -113,6 +124,11 @@ WAITING = ("vllm:num_requests_waiting", "sglang:num_queue_reqs")
 OURS = "constraintlab:"
 TOKENS, EVENTS = (f"{OURS}stream_tokens_total",), (f"{OURS}stream_events_total",)
 BYTES, WRITES = (f"{OURS}stream_bytes_total",), (f"{OURS}stream_writes_total",)
+HANDED_OVER = (
+    "sglang:num_prefill_prealloc_queue_reqs", "sglang:num_prefill_bootstrap_queue_reqs",
+    "sglang:num_prefill_inflight_queue_reqs", "sglang:num_decode_prealloc_queue_reqs",
+    "sglang:num_decode_transfer_queue_reqs", "sglang:num_grammar_queue_reqs",
+)  # fmt: skip
 UNSENT = "no token was sent"
 KV = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "sglang:token_usage")
 
@@ -142,6 +158,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "server.slots": Gauge((f"{OURS}slots", "sglang:max_running_requests")),
     "server.kv_used_share": Gauge(KV, over="mean", zero_unless=RUNNING),
+    "server.handed_over": Sum(HANDED_OVER),
     "server.requests_open": Gauge((f"{OURS}streams_open", "sglang:http_requests_active")),
     "server.preemptions_per_s": Rate(
         ("vllm:num_preemptions_total", "sglang:num_retracted_requests_total")

@@ -77,6 +77,9 @@ def client_evidence(f: Facts) -> list[str]:
 
 def front(f: Facts) -> float:
     far = ramp(lag(f), 1.3, 2.0)
+    if f.get("itl_at_front"):
+        # SGLang times its tokens where they leave the front end: that is on both sides of the lag.
+        return 0.4 * far
     if "front" not in f:
         return 0.8 * far
     return 0.95 * far * ramp(f["front"], 0.5, 0.85)

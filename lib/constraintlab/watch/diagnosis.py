@@ -12,6 +12,9 @@ from constraintlab.watch.late import Late
 
 INSUFFICIENT = "insufficient evidence"
 
+FEW = 3
+"""Looks below which counted work tells nothing either."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -65,15 +68,19 @@ class Diagnosis:
 def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
     """The same with what a composed model makes of counted work: shares, worth, a prediction.
 
-    Where it names something else, both are named, the evidence of gauges and clients first. Where
-    its prediction is far from what was measured it is left out, and that is said.
+    Where gauges and clients were not enough it is the verdict. Where it names something else, both
+    are named, the evidence of gauges and clients first. Where its prediction is far from what was
+    measured it is left out, and that is said.
     """
-    if counted is None or not found.known or not counted.constraint:
+    if counted is None or not counted.constraint or found.looks < FEW:
         return found
     if not counted.sure:
         off = f"{counted.disagreement:.0%}"
         note = f"the model of counted work is {off} away from what was measured: it is left out"
         return replace(found, notes=(*found.notes, note))
+    if not found.known:
+        verdict = replace(counted, evidence=(*found.verdict.evidence, *counted.evidence))
+        return replace(found, verdict=verdict, confidence="medium")
     first, theirs = found.verdict.constraint[0], counted.constraint[0]
     names = tuple(dict.fromkeys((first, *counted.constraint[:1], *found.verdict.constraint)))[:2]
     evidence, sure = list(found.verdict.evidence), found.confidence

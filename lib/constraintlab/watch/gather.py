@@ -13,8 +13,8 @@ from constraintlab.watch.step import fitted
 from constraintlab.watch.window import Window, buckets_of
 
 
-def gather(window: Window, told: Told | None = None) -> Facts:
-    """Everything that rules look at."""
+def gather(window: Window, told: Told | None = None, family: str = "") -> Facts:
+    """Everything that rules look at. family: of the server, as `looks.Looker` knows it."""
     told = told or Told()
     busy = window.when(_busy) if window.when(_busy).looks else window
     waits = busy.when(_waits)
@@ -38,6 +38,7 @@ def gather(window: Window, told: Told | None = None) -> Facts:
         "engine_host": _engine_host(busy),
         "slow": _slow(busy),
         "scrape": window.mean("server.scrape_s"),
+        "itl_at_front": Reading.counted(float(family == "sglang")),
     }  # fmt: skip
     found |= _probe(window)
     found |= laws.contradicted(window, found)

@@ -54,7 +54,7 @@ def _waited_for(window: Window, family: str, told: Told | None) -> str:
 
 
 def _judge(window: Window, family: str, told: Told | None) -> Diagnosis:
-    facts = gather(window, told)
+    facts = gather(window, told, family)
     found = strengths(facts)
     blind = {r: r.lacks(facts) for r in RULES if r.lacks(facts)}
     whole = len(window.looks) >= ENOUGH

@@ -96,6 +96,7 @@ def outside(busy: Window, found: Mapping[str, Reading]) -> Reading:
     """Requests that the front end has and the scheduler has not: being tokenised, detokenised, or
     read. By the front end's own count, or by Little's law on its rate and its latency."""
     inside = [found[n].value for n in ("running", "waiting")]
+    inside.append(busy.mean("server.handed_over").value or 0.0)
     if None in inside:
         return Reading.absent("the scheduler's requests are not known")
     front = busy.mean("server.requests_open")

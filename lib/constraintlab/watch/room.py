@@ -100,7 +100,10 @@ def idle_evidence(f: Facts) -> list[str]:
 
 
 def engine_host(f: Facts) -> float:
-    return 0.9 * ramp(f["engine_host"], 0.4, 0.7) if in_the_way(f) else 0.0
+    if in_the_way(f):
+        return 0.9 * ramp(f["engine_host"], 0.4, 0.7)
+    # With no room either the two can't be told apart: does a step cost less if more share it?
+    return 0.85 * ramp(f["engine_host"], 0.5, 0.9) if saturated(f) else 0.0
 
 
 def engine_host_evidence(f: Facts) -> list[str]:

@@ -30,7 +30,7 @@ RULES: tuple[Rule, ...] = (
          ("waits", "kv", "prompts", "tokens"), room.prefill, room.prefill_evidence),
     Rule(R.HOST, "requests wait, and the GPU idles",
          ("waits", "device_busy"), room.idle_device, room.idle_evidence, (R.SLOTS,)),
-    Rule(R.HOST, "requests wait, slots and KV have room, and the engine works beside its kernels",
+    Rule(R.HOST, "requests wait, and the engine spends its time beside its kernels",
          ("waits", "engine_host"), room.engine_host, room.engine_host_evidence),
     Rule(R.NETWORK, "tokens reach a client far slower than the engine makes them, or wait for "
          "nearly all readers, and the front end is not busy",

@@ -45,6 +45,7 @@ class Moment:
     busy: float = 0.0
     flops: float = 0.0
     read: float = 0.0
+    handed: float = 0
     cpu: float = 0.0
     times: dict = field(default_factory=dict)
     """Hist of ttft, itl, e2e, queue, prefill, decode."""
@@ -89,14 +90,16 @@ VERSIONS = {
         | {
             "itl": "sglang:inter_token_latency_seconds", "queue": "sglang:queue_time_seconds",
             "preempted": "sglang:num_retracted_requests_total",
-            "open": "sglang:http_requests_active", "busy": "sglang:gpu_execution_seconds_total",
+            "open": "sglang:http_requests_active",
+            "handed": "sglang:num_decode_transfer_queue_reqs",
+            "busy": "sglang:gpu_execution_seconds_total",
         },
         [RANKED.format(0), RANKED.format(1)],
     ),
 }  # fmt: skip
 """Names by our word, and the labels of each series."""
 
-GAUGES = ("running", "waiting", "kv", "open")
+GAUGES = ("running", "waiting", "kv", "open", "handed")
 ONCE = ("open", "cpu")
 """Told by the front end: once, whatever the ranks."""
 

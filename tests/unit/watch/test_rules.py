@@ -122,6 +122,15 @@ def test_counted_work_that_disagrees_is_named_second_and_nobody_is_sure():
     assert any("--api-server-count" in t for t in found.tries)
 
 
+def test_counted_work_is_the_verdict_where_the_gauges_were_not_enough():
+    blind = diagnosed("vllm 0.11", KV_STARVED, without=("waiting",))
+    assert not blind.known and with_counted(blind, None) == blind
+    found = with_counted(blind, counted())
+    assert found.verdict.constraint == (R.KV_CAPACITY,) and found.confidence == "medium"
+    short = diagnosed("vllm 0.11", KV_STARVED[:2])
+    assert with_counted(short, counted()) == short
+
+
 def test_a_model_that_is_far_from_the_measurement_is_left_out():
     before = diagnosed("vllm 0.11", FEW_SLOTS)
     far = counted(measured=before.verdict.measured, predicted=2000.0)

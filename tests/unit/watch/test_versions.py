@@ -148,6 +148,13 @@ def test_a_detokeniser_that_lags_is_found_by_requests_that_the_scheduler_does_no
     assert found.tries and "front ends" in found.tries[0]
 
 
+def test_requests_that_are_handed_from_prefill_to_decode_are_not_the_front_end_s():
+    split = {"running": 3, "waiting": 0, "kv": 0.05, "open": 60, "handed": 57}
+    found = diagnosed("sglang 0.5", grown(RATES | {"busy": 0.9}, split,
+                                          each=EACH | {"queue": ((0.001, 4),)}))  # fmt: skip
+    assert found.verdict.outcome == "demand" and found.facts["outside"] == 0
+
+
 def test_a_gpu_that_idles_while_requests_wait_is_the_host():
     moments = grown(RATES | {"busy": 0.3}, {"running": lambda t: 5 + t % 4, "waiting": 9, "kv": 0.3,
                                             "open": 16}, each=EACH)  # fmt: skip
@@ -196,6 +203,8 @@ def test_tokens_that_come_late_are_network_or_host_by_the_front_end_s_core():
     both = diagnosed("vllm 0.9", QUIET, probed=far)
     assert set(both.verdict.constraint) == {R.NETWORK, R.HOST} and both.confidence == "medium"
     assert any("can't be told apart" in e for e in both.verdict.evidence)
+    theirs = diagnosed("sglang 0.4", QUIET, probed=far)
+    assert theirs.verdict.constraint == (R.NETWORK,), "its ITL is taken behind the detokeniser"
 
 
 def test_a_client_that_keeps_up_leaves_the_verdict_as_it_is():
