@@ -49,7 +49,7 @@ def server(tmp_path_factory):
 
 
 class Page(browsing.Notebook):
-    """A notebook with what the tests ask of a panel's canvases, `maps`, `lanes`, `stream`."""
+    """A notebook with what the tests ask of a panel's canvases: maps, lanes, stream, latency."""
 
     def chart(self, name: str):
         return self.panel.locator(f".cl-{name} .cl-chart")
@@ -60,7 +60,7 @@ class Page(browsing.Notebook):
         return int(found.get_attribute("data-drawn") or 0) if found.count() else 0
 
     def wait_drawn(self, n: int = 1) -> None:
-        for name in ("maps", "lanes", "stream"):
+        for name in ("maps", "lanes", "stream", "latency"):
             self.page.wait_for_function(
                 f"document.querySelector('.cl-{name} .cl-chart')?.dataset.drawn >= {n}",
                 timeout=60_000,

@@ -77,12 +77,13 @@ def more_in_flight(notebook, lab, shot):
 TURNED = """([name, act]) => new Promise((done) => {
     const control = document.querySelector('.' + name);
     const box = control.closest('.jp-OutputArea-output'), start = performance.now();
-    const note = () => box.querySelector('.link-note').innerText;
+    const note = () => box.querySelector('.knob-note').innerText;
     const said = note();
     new MutationObserver(() => {
         if (note() !== said) done([performance.now() - start, note()]);
     }).observe(box, {childList: true, subtree: true, characterData: true});
     if (act === 'click') control.click();
+    else if (act === 'next') control.querySelector('button:not(.mod-active)').click();
     else control.querySelector('.noUi-handle').dispatchEvent(
         new KeyboardEvent('keydown', {key: act, bubbles: true}));
 })"""
@@ -108,10 +109,28 @@ def turn_the_knobs(notebook, lab, shot):
     shot(notebook, "lab-06-knobs", box)
 
 
+def switch_the_policy(notebook, lab, shot):
+    """Lab 07: another order schedules at once, while its cell is awaited and users come."""
+    cell = next(i for i, s in enumerate(sources(lab)) if "Switching(" in s)
+    notebook.show_cell(cell)
+    run = f"jupyterapp.shell.currentWidget.content.activeCellIndex = {cell}; "
+    notebook.page.evaluate(run + "void jupyterapp.commands.execute('notebook:run-cell')")
+    box = notebook.page.locator(
+        ".jp-OutputArea-output", has=notebook.page.locator(".policy-switch")
+    )
+    box.get_by_text("FCFS schedules").wait_for(timeout=20_000)
+    took, note = notebook.page.evaluate(TURNED, ["policy-switch", "next"])
+    assert notebook.busy and took < 250 and "MLFQ schedules from the next step" in note, took
+    notebook.wait_idle(60)
+    assert "MLFQ" in box.locator("table").inner_text()
+    shot(notebook, "lab-07-switch", box)
+
+
 SLIDER = "inflight-slider"
 BEFORE = {"00": choose}
 AFTER = {
     "00": held_against_the_measurement, "03": slide, "04": more_in_flight, "06": turn_the_knobs,
+    "07": switch_the_policy,
 }  # fmt: skip
 """What a person does in a lab besides running it: one page a lab, since each costs seconds."""
 
@@ -123,6 +142,7 @@ AFTER = {
 @pytest.mark.reacts("link-rate")
 @pytest.mark.reacts("link-delay")
 @pytest.mark.reacts("link-slow-reader")
+@pytest.mark.reacts("policy-switch")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "lab", [LABS[0], *(pytest.param(lab, marks=pytest.mark.long) for lab in LABS[1:])]

@@ -5,7 +5,7 @@ import time
 import pytest
 
 SERVING = "fixtures/serving.ipynb"
-CANVASES = ("maps", "lanes", "stream")
+CANVASES = ("maps", "lanes", "stream", "latency")
 PAUSED = """() => new Promise(done => {
     const panel = document.querySelector('.cl-panel'), start = performance.now();
     new MutationObserver(() => done(performance.now() - start))
@@ -17,7 +17,7 @@ PAUSED = """() => new Promise(done => {
 @pytest.fixture(scope="module")
 def live(open_for, server):
     """Two engines under way, everything on the page; they work until the last test is over."""
-    with open_for(SERVING, height=2050) as notebook:
+    with open_for(SERVING, height=2350) as notebook:
         notebook.run_all()
         notebook.wait_frames(5)
         notebook.wait_drawn()
@@ -33,7 +33,7 @@ def lit(live):
     """The same page; afterwards as it was: light, wide, moving."""
     yield live
     live.page.emulate_media(reduced_motion="no-preference")
-    live.page.set_viewport_size({"width": 1280, "height": 2050})
+    live.page.set_viewport_size({"width": 1280, "height": 2350})
     live.theme("light")
 
 
@@ -42,7 +42,7 @@ def counted(notebook):
 
 
 def rates(notebook, seconds):
-    """Drawn each second: charts, maps, lanes, streams."""
+    """Drawn each second: charts, maps, lanes, streams, latencies."""
     before, start = counted(notebook), time.monotonic()
     notebook.page.wait_for_timeout(1000 * seconds)
     took = time.monotonic() - start
@@ -68,8 +68,9 @@ def test_it_can_be_heard_and_walked_through(live):
     assert "of the room they reserve is empty; paged: " in heard["maps"]
     assert "wasted" in heard["maps"] and "waiting: " in heard["lanes"]
     assert heard["stream"].startswith("The client ") and "bytes a token 300 B" in heard["stream"]
+    assert "p99" in heard["latency"] and "short half: n " in heard["latency"]
     live.chart("maps").focus()
-    for name in ("lanes", "stream"):
+    for name in ("lanes", "stream", "latency"):
         live.page.keyboard.press("Tab")
         focused = f"document.activeElement.closest('.cl-{name}') !== null"
         assert live.page.evaluate(focused), f"the keyboard goes on to the {name}"
@@ -99,7 +100,7 @@ def test_reduced_motion_draws_the_charts_twice_a_second_at_most(lit):
 
 @pytest.mark.reacts("panel-table")
 def test_a_dark_narrow_page_fits_all_and_numbers_has_it_as_tables(lit, shot, inks_of):
-    lit.page.set_viewport_size({"width": 820, "height": 2050})
+    lit.page.set_viewport_size({"width": 820, "height": 2350})
     lit.theme("dark")
     lit.page.wait_for_timeout(1500)
     assert lit.panel.get_attribute("data-theme") == "dark"
@@ -115,7 +116,17 @@ def test_a_dark_narrow_page_fits_all_and_numbers_has_it_as_tables(lit, shot, ink
     table = lit.panel.locator(".cl-numbers")
     lit.panel.locator(".panel-table").click()
     text = table.inner_text()
-    for words in ("KV capacity", "counted", "share", "KV pool", "wasted", "request 3", " for "):
+    for words in (
+        "KV capacity",
+        "counted",
+        "share",
+        "KV pool",
+        "wasted",
+        "request 3",
+        " for ",
+        "p99.9",
+        "short half",
+    ):
         assert words in text, words
     shot(lit, "live-dark-table", lit.panel)
     lit.panel.locator(".panel-table").click()

@@ -9,7 +9,7 @@ from constraintlab.panel.palette import inks
 from constraintlab.panel.raster import grid, pixels
 
 AWAITING, MAPS = "fixtures/awaiting.ipynb", "fixtures/maps.ipynb"
-CANVASES = ("maps", "lanes", "stream")
+CANVASES = ("maps", "lanes", "stream", "latency")
 
 
 def finding(notebook, name):
@@ -18,7 +18,7 @@ def finding(notebook, name):
 
 @pytest.mark.long
 def test_a_reload_replays_what_was_drawn_in_mid_run_and_after_it(open_notebook, server):
-    notebook = open_notebook(AWAITING, height=2050)
+    notebook = open_notebook(AWAITING, height=2350)
     notebook.run_all()
     notebook.wait_drawn()
     notebook.wait_frames(12)

@@ -123,7 +123,7 @@ def odd_kernel(notebook: dict) -> list[str]:
     return found
 
 
-RUNS = ("run", "serve", "stream", "stalled", "tapped")
+RUNS = ("run", "serve", "stream", "stalled", "tapped", "face", "spar", "many")
 """Calls that measure something, besides all with `race` in their names."""
 
 

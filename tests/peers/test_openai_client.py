@@ -74,6 +74,8 @@ def test_a_completion_whole_and_streamed(client):
     assert "".join(c.choices[0].text for c in chunks) == whole.choices[0].text
     assert last.choices == [] and last.usage.completion_tokens == 60
     assert last.usage.prompt_tokens == n
+    for answer in (whole, last):
+        assert answer.timings["decode"] > 0, "a field that it does not know is passed on"
 
 
 def test_a_chat_whole_and_streamed(client):

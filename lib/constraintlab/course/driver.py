@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from constraintlab.course.engines import Window
@@ -14,6 +15,7 @@ from constraintlab.engine.report import Report
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.estimate import Estimate
+from constraintlab.load.direct import Due, Offered
 
 POLL = 0.002
 """Seconds between two looks for a report that is due."""
@@ -29,7 +31,7 @@ Asked = Sequence[tuple[Sequence[int], Sampling]]
 
 @dataclass(frozen=True)
 class Ran:
-    """A workload that was submitted at once, served to its end.
+    """A workload served to its end.
 
     reports: from just before the first submission to when nothing ran any more. wrong: starts whose
     answers are not right.
@@ -38,6 +40,13 @@ class Ran:
     reports: tuple[Report, ...]
     answers: tuple[Answer, ...]
     wrong: tuple[int, ...] = ()
+
+    @property
+    def offered(self) -> Offered:
+        """Its requests with the moments at which they were sent, and what became of them."""
+        start = self.reports[0].now
+        due = [Due(a.sent - start, len(a.prompt), len(a.tokens)) for a in self.answers]
+        return Offered(due, self.answers, [d.at for d in due], self.reports)
 
     @property
     def whole(self) -> Window:
@@ -49,6 +58,13 @@ class Ran:
         """The part in which the queue never emptied; all of it if it hardly ever was full."""
         full = [r for r in self.reports if r.waiting]
         return Window(full[0], full[-1]) if len(full) >= 3 else self.whole
+
+    @property
+    def coming(self) -> Window:
+        """The part in which requests still came; all of it if they came at once."""
+        last = max(a.sent for a in self.answers) if self.answers else self.reports[-1].now
+        before = [r for r in self.reports if r.now <= last]
+        return Window(before[0], before[-1]) if len(before) >= 3 else self.whole
 
     @property
     def typical(self) -> Report:
@@ -68,6 +84,8 @@ class Driver:
         self.engine: EngineProcess | None = None
         self.heard: list[Report] = []
         """Of the run that goes on, or of the last one."""
+        self.answers: list[Answer] = []
+        """To its requests, as far as they are sent."""
         self._sink = on_report
 
     async def use(self, setup: Setup) -> None:
@@ -81,15 +99,48 @@ class Driver:
             self.engine = await asyncio.to_thread(EngineProcess, setup, self._hear)
         await self.run(WARM)
 
-    async def run(self, some: Sequence[Question] | Asked) -> Ran:
-        """Submit everything at once and wait for the last answer; questions' are checked."""
+    async def run(self, some: Sequence[Question] | Asked, at: Sequence[float] = ()) -> Ran:
+        """Submit all and wait for the last answer; questions' are checked. at: an open loop, each
+        so many seconds after the start whatever the engine does; all at once without."""
+
+        async def open_loop(requests: Asked) -> None:
+            start = time.monotonic()
+            for request, due in zip(requests, at or [0.0] * len(requests), strict=True):
+                wait = start + due - time.monotonic()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                self.answers.append(self.engine.submit(*request))
+            for answer in self.answers:
+                await answer
+
+        return await self._run(some, open_loop)
+
+    async def spar(self, some: Sequence[Question] | Asked, clients: int) -> Ran:
+        """A closed loop, as most benchmarks are: each of so many clients asks its next question
+        when its last one is answered, so that an engine that is late is asked less."""
+
+        async def closed_loop(requests: Asked) -> None:
+            queue = iter(requests)
+
+            async def client() -> None:
+                for request in queue:
+                    answer = self.engine.submit(*request)
+                    self.answers.append(answer)
+                    await answer
+
+            await asyncio.gather(*(client() for _ in range(clients)))
+
+        return await self._run(some, closed_loop)
+
+    async def _run(
+        self, some: Sequence[Question] | Asked, loop: Callable[[Asked], Awaitable[None]]
+    ) -> Ran:
         checked = bool(some) and isinstance(some[0], Question)
         requests = asked(some) if checked else some
-        self.heard = []
+        self.heard, self.answers = [], []
         await self.report()
-        answers = [self.engine.submit(*request) for request in requests]
-        for answer in answers:
-            await answer
+        await loop(requests)
+        answers = self.answers
         await self._until(
             lambda heard: heard[-1].totals["finished"] - heard[0].totals["finished"] >= len(answers)
         )

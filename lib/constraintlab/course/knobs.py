@@ -121,7 +121,7 @@ class Knobs:
             body = "".join(f"{cell}{escape(part)}</td>" for part in parts)
             rows.append(f'<tr style="font-weight:{700 if here else 400}">{body}</tr>')
         style = "font-variant-numeric:tabular-nums;margin-left:0"
-        note = f'<div class="link-note" style="opacity:.75">{escape(self._note)}</div>'
+        note = f'<div class="knob-note" style="opacity:.75">{escape(self._note)}</div>'
         return f'{note}<table style="{style}"><tr>{head}</tr>{"".join(rows)}</table>'
 
     def widget(self):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from random import Random
 
 from constraintlab.engine.answer import Answer
@@ -63,7 +62,7 @@ def questions(n: int, *, most: int = LONGEST, seed: int = SEED) -> list[Question
     may have together; longer ones are drawn again. ValueError if there are not so many."""
     random, found = Random(seed), dict[int, None]()
     room = most - len(collatz.prompt(2))
-    known = {length: list(starts) for length, starts in _by_length().items() if length <= room}
+    known = {k: list(starts) for k, starts in collatz.by_length().items() if k <= room}
     if n > sum(map(len, known.values())) // 2:
         raise ValueError(f"n={n}: there are not enough answers of at most {room} tokens, ask fewer")
     while len(found) < n:
@@ -80,7 +79,7 @@ def questions(n: int, *, most: int = LONGEST, seed: int = SEED) -> list[Question
 
 def alike(n: int, length: int) -> list[Question]:
     """n different questions whose answers have nearly `length` tokens: the nearest there are."""
-    ordered = sorted(_by_length().items(), key=lambda item: abs(item[0] - length))
+    ordered = sorted(collatz.by_length().items(), key=lambda item: abs(item[0] - length))
     starts = (start for _, starts in ordered for start in starts)
     return [Question(next(starts)) for _ in range(n)]
 
@@ -92,14 +91,6 @@ def continued(n: int, start: int, least: int, most: int) -> list[Question]:
         raise ValueError(f"{least} to {most}: the answer has {collatz.starts()[start]} characters")
     step = (most - least) / max(1, n - 1)
     return [Question(start, round(least + i * step)) for i in range(n)]
-
-
-@cache
-def _by_length() -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for start, length in collatz.starts().items():
-        found.setdefault(length, []).append(start)
-    return found
 
 
 def asked(some: Iterable[Question]) -> list[tuple[list[int], Sampling]]:

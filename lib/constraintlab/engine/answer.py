@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from constraintlab.engine.request import Sampling
@@ -15,7 +15,10 @@ class Answer:
     """What one request has got so far. Await it, or iterate over it with `async for`.
 
     times: for each token when it was drawn (`time.monotonic` seconds); sent: when the request
-    was submitted, on the same clock. finished: `stop`, `length`, `cancelled` or `refused`.
+    was submitted, on the same clock. finished: `stop`, `length`, `cancelled` or `refused`. bill:
+    once it has ended, where the seconds from `sent` to then went, by the ledger's CAUSES;
+    first_bill: where those up to its first token did. Both stay empty where the engine never took
+    the request, or died.
     """
 
     number: int
@@ -27,6 +30,8 @@ class Answer:
     times: list[float] = field(default_factory=list)
     finished: str | None = None
     error: Exception | None = None
+    bill: Mapping[str, float] = field(default_factory=dict)
+    first_bill: Mapping[str, float] = field(default_factory=dict)
     _done: threading.Event = field(default_factory=threading.Event)
     _wake: list[Callable[[], object]] = field(default_factory=list)
 

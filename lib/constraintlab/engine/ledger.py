@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import NamedTuple
 
 from constraintlab.engine.plan import StepPlan
 from constraintlab.engine.request import Request
@@ -42,6 +43,14 @@ class State(Enum):
 PAUSES = (State.PAUSED, State.HELD)
 
 
+class Bill(NamedTuple):
+    """What a request's time went to, in seconds by CAUSES: all of it, and what of it passed up to
+    its first token (all, if it never had one)."""
+
+    whole: dict[str, float]
+    first: dict[str, float]
+
+
 class Ledger:
     """Tell it of requests that come, of each plan before and each step after it is carried out.
 
@@ -53,10 +62,11 @@ class Ledger:
     def __init__(self) -> None:
         self._passed = dict.fromkeys(("all", "slots", "kv", "prefill", "beside"), 0.0)
         self._entries: dict[Request, tuple[State, dict[str, float], dict[str, float]]] = {}
+        self._firsts: dict[Request, dict[str, float]] = {}
         self._paused: set[Request] = set()
 
     def came(self, request: Request) -> None:
-        """It waits from the next step on."""
+        """It waits from now on: what has passed so far is not its own."""
         self._entries[request] = State.QUEUED, self._passed.copy(), {}
 
     def planned(self, plan: StepPlan, admitted: Sequence[Request]) -> None:
@@ -87,16 +97,21 @@ class Ledger:
         """It has a token: its first, or the first after a preemption, or one more."""
         if self._entries[request][0] is not State.DECODE:
             self._to(request, State.DECODE)
+            if request not in self._firsts:
+                self._firsts[request] = self._entries[request][2].copy()
 
-    def left(self, request: Request, total: float | None = None) -> dict[str, float]:
-        """It is over: seconds by cause. total: from when it came to its end, on the caller's clock;
-        what is then left over passed before the first step that it could be in."""
+    def left(self, request: Request, total: float | None = None) -> Bill:
+        """It is over. total: seconds from when it came to its end, on the caller's clock; what is
+        then left over passed before the first step that it could be in."""
         self._to(request, State.QUEUED)
         self._paused.discard(request)
-        bill = self._entries.pop(request)[2]
+        whole = self._entries.pop(request)[2]
+        first = self._firsts.pop(request, None)
+        if first is None:
+            first = whole.copy()
         if total is not None:
-            bill["step"] = max(0.0, total - sum(bill.values()))
-        return bill
+            whole["step"] = first["step"] = max(0.0, total - sum(whole.values()))
+        return Bill(whole, first)
 
     def _to(self, request: Request, state: State) -> None:
         before, since, bill = self._entries[request]

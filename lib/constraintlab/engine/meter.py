@@ -6,7 +6,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from constraintlab.engine.ledger import Ledger
+from constraintlab.engine.books import Bills, Books
+from constraintlab.engine.kv.store import KVStats
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.loop import Engine, Step
 from constraintlab.engine.report import SHARED, TOTALS, Counted, Life, Report
 from constraintlab.engine.request import Phase, Request
@@ -29,9 +31,6 @@ RECENT = 64
 KEPT_STEPS = 4096
 """Steps of which one report tells, at most."""
 
-USUAL = 0.1
-"""How much the newest step counts in what a step without a prompt usually takes."""
-
 
 class Meter:
     """Watches an engine: tell it of submissions and steps, ask it for reports."""
@@ -46,29 +45,39 @@ class Meter:
         self._passed = {True: (0, 0), False: (0, 0)}
         """Steps with a prompt, and without, since one was counted, and sequences in them."""
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
-        self._ledger, self._paused, self._usual = Ledger(), (), 0.0
+        self._books, self._paused = Books(clock), ()
         self._steps: deque[Took] = deque(maxlen=KEPT_STEPS)
 
     def submitted(self, request: Request) -> None:
         """A request joined the queue."""
         self._last = self._last % (SHARED - 1) + 1
-        self._ledger.came(request)
+        self._books.came(request)
         life = self._lives[request] = Life(self._last, str(request.id))
         life.enter("queued", self._clock())
 
-    def ended(self, request: Request) -> None:
-        """A request is over, by whatever reason."""
+    def rested(self, seconds: float, at: float) -> None:
+        """The engine had nothing to do, up to `at` (see `stepped`): who is there was held, and held
+        its place all the same."""
+        self._occupied(self._engine.kv.stats(), 0, seconds)
+        self._books.rested(at)
+
+    def ended(self, request: Request, at: float | None = None) -> Bill | None:
+        """A request is over, by whatever reason; None if it was before. at: when, see `stepped`."""
         life = self._lives.pop(request, None)
         if life is None:
-            return
+            return None
         life.end(request.finish_reason, self._clock())
-        life.tokens, life.bill = len(request.output), self._ledger.left(request)
+        bill = self._books.left(request, at)
+        life.tokens, life.bill, life.first_bill = len(request.output), bill.whole, bill.first
         self._past.append(life)
         self.totals["finished"] += 1
+        return bill
 
-    def stepped(self, step: Step, took: float) -> None:
-        """A step is done; took: seconds since the one before, or since there was work."""
-        t, now = self.totals, self._clock()
+    def stepped(self, step: Step, took: float, at: float | None = None) -> Bills:
+        """A step is done; took: seconds since the one before, or since there was work. at: when, on
+        the clock of the requests' arrivals; without it no bill has what passed before a request's
+        first step. Returns the bills of those that it ended."""
+        t, now, bills = self.totals, self._clock(), {}
         t["steps"] += 1
         t["tokens"] += step.tokens
         t["prefill"] += step.prefill
@@ -77,12 +86,15 @@ class Meter:
         t["sequences"] += step.sequences
         t["preempted"] += step.preempted
         t["lost"] += step.lost
-        t["kv_seconds"] += step.kv.reserved * took
-        t["used_seconds"] += step.kv.used * took
         # Who ended with this step has left by now, and the pool's figures still have it.
-        t["resident_seconds"] += max(step.sequences, self._running()) * took
-        t["waiting_seconds"] += self._waiting() * took
-        self._account(step, took)
+        self._occupied(step.kv, step.sequences, took)
+        self._books.stepped(step, took, at)
+        self._steps.append(
+            Took(
+                took, step.decodes, step.keys,
+                len(step.chunks), sum([n for n, _ in step.chunks]), pairs(step.chunks),
+            )
+        )  # fmt: skip
         self._recent.append((step.seconds.forward, step.prefill))
         self._pass(step.prefill > 0, step.sequences, step.seconds.forward)
         for stage in step.seconds._fields:
@@ -91,11 +103,18 @@ class Meter:
         if step.prefill or step.preempted or paused != self._paused:
             self._phases(now, paused)
         for emitted in step.emitted:
-            self._ledger.drew(emitted.request)
             if emitted.finished:
-                self.ended(emitted.request)
+                bills[emitted.request] = self.ended(emitted.request, at)
             elif len(emitted.request.output) == 1 or step.preempted:
                 self._lives[emitted.request].enter("decode", now)
+        return bills
+
+    def _occupied(self, kv: KVStats, sequences: int, seconds: float) -> None:
+        t = self.totals
+        t["kv_seconds"] += kv.reserved * seconds
+        t["used_seconds"] += kv.used * seconds
+        t["resident_seconds"] += max(sequences, self._running()) * seconds
+        t["waiting_seconds"] += self._waiting() * seconds
 
     def _pass(self, prompt: bool, sequences: int, forward: float) -> None:
         """Count this step's work for those since the last one of its kind, or leave it to one."""
@@ -118,23 +137,6 @@ class Meter:
             self._work[k.name] = Counted(
                 k.unit, *(a + b for a, b in zip(so_far, more, strict=True))
             )
-
-    def _account(self, step: Step, took: float) -> None:
-        """What the step cost, and whom: others' prompts cost a decode what the step took longer
-        than one without prompts usually does."""
-        self._steps.append(
-            Took(
-                took, step.decodes, step.keys,
-                len(step.chunks), sum([n for n, _ in step.chunks]), pairs(step.chunks),
-            )
-        )  # fmt: skip
-        beside = 0.0
-        if not step.chunks:
-            self._usual += (took - self._usual) * (USUAL if self._usual else 1.0)
-        elif step.decodes and self._usual:
-            beside = max(0.0, took - self._usual)
-        self._ledger.planned(step.plan, step.admitted)
-        self._ledger.passed(took, step.plan.waits, beside)
 
     def _running(self) -> int:
         """Requests that have a slot."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from constraintlab.engine.answer import Answer
 from constraintlab.engine.child import Child, EngineDied
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup
@@ -53,14 +54,14 @@ class EngineProcess:
 
     def submit(self, prompt: Sequence[int], sampling: Sampling) -> Answer:
         """Ask for a continuation of these token ids. ValueError for a request that can't run."""
-        request = Request(0, prompt, sampling)
+        request = Request(0, prompt, sampling, time.monotonic())
         with self._lock:
             if self.died:
                 raise self.died
             if self._closing:
                 raise ValueError("this engine is closed: start another one")
             self._last += 1
-            answer = Answer(self._last, request.prompt, sampling, time.monotonic())
+            answer = Answer(self._last, request.prompt, sampling, request.arrival)
             self._answers[answer.number] = answer
         self._child.tell(("submit", answer.number, request))
         return answer
@@ -154,6 +155,11 @@ class EngineProcess:
 
     def _on_refused(self, number: int, why: str) -> None:
         self._answers.pop(number).end("refused", ValueError(why))
+
+    def _on_billed(self, bills: dict[int, Bill]) -> None:
+        for number, bill in bills.items():
+            answer = self._answers[number]
+            answer.bill, answer.first_bill = bill
 
     def _on_stepped(self, now: float, lines: list, _tick: Tick | None) -> None:
         for number, tokens, text, finished in lines:

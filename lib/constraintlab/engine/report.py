@@ -24,7 +24,8 @@ class Span(NamedTuple):
 @dataclass
 class Life:
     """One request as it went: a number that no other live one has, and its phases in turn. bill:
-    once it has ended, the seconds that it spent in the engine by the ledger's CAUSES."""
+    once it has ended, the seconds that it spent in the engine by the ledger's CAUSES; first_bill:
+    those up to its first token."""
 
     number: int
     label: str
@@ -32,6 +33,7 @@ class Life:
     ended: str | None = None
     tokens: int = 0
     bill: Mapping[str, float] = field(default_factory=dict)
+    first_bill: Mapping[str, float] = field(default_factory=dict)
 
     def enter(self, phase: str, now: float) -> None:
         """Begin a phase, if it is another than the present one."""

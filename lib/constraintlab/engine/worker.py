@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
+from constraintlab.engine.books import Bills
 from constraintlab.engine.loop import Emitted, Engine, Step
 from constraintlab.engine.meter import Meter
 from constraintlab.engine.outlet import Outlet
@@ -100,8 +101,9 @@ class Worker:
             if not self.engine.idle:
                 step = self.engine.step()
                 now = time.monotonic()
-                self.meter.stepped(step, now - self._worked)
+                bills = self.meter.stepped(step, now - self._worked, now)
                 self._worked = now
+                self._bill(bills)
                 self._tell(step, now)
             if self._changed and (self.engine.idle or time.monotonic() - self._told >= EVERY):
                 self._report()
@@ -109,10 +111,11 @@ class Worker:
 
     def _commands(self) -> Iterator[tuple]:
         if self.engine.idle:
-            fresh = not self.engine.busy
-            yield self.commands.get()
-            # What is held while all others wait for it is held for all that time.
-            self._worked = time.monotonic() if fresh else self._worked
+            command, now = self.commands.get(), time.monotonic()
+            if self.engine.busy:
+                self.meter.rested(now - self._worked, now)
+            self._worked = now
+            yield command
         while not self.commands.empty():
             yield self.commands.get()
 
@@ -122,7 +125,6 @@ class Worker:
         return Facts(kv.units, kv.block_size, slots, longest, self._vocab)
 
     def _submit(self, number: int, request: Request) -> None:
-        request.arrival = time.monotonic()
         why = self.engine.submit(request)
         if why:
             _send(self.out, "refused", number, why)
@@ -147,9 +149,14 @@ class Worker:
         if request is None:
             return
         self.engine.cancel(request)
-        self.meter.ended(request)
+        now = time.monotonic()
+        self._bill({request: self.meter.ended(request, now)})
         self._changed = True
-        self._emit([Emitted(request, None, "", "cancelled")], time.monotonic(), None)
+        self._emit([Emitted(request, None, "", "cancelled")], now, None)
+
+    def _bill(self, bills: Bills) -> None:
+        if bills:
+            _send(self.out, "billed", {r.id: bill for r, bill in bills.items()})
 
     def _tell(self, step: Step, now: float) -> None:
         began = time.thread_time()

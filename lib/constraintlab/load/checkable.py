@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from random import Random
 
 from constraintlab.engine.reasoner import collatz
@@ -42,24 +40,13 @@ class Collatz:
 
     def draws(self, random: Random) -> Iterator[int]:
         """Endless starts, their answers' lengths lognormal; one may come again."""
-        lengths, starts = _by_length()
-        lengths = lengths[: bisect_left(lengths, self.room + 1)]
         while True:
             wanted = random.lognormvariate(math.log(SHARE * self.cap), SPREAD)
             if wanted <= self.room:
-                after = min(bisect_left(lengths, wanted), len(lengths) - 1)
-                near = min(lengths[max(0, after - 1) : after + 1], key=lambda k: abs(k - wanted))
-                yield random.choice(starts[near])
+                near = collatz.nearest(wanted, self.room)
+                yield random.choice(collatz.by_length()[near])
 
     def ask(self, draw: int, index: int, at: float, text: Text, random: Random) -> Ask:
         """The question; of the answer's `;`, a silent stop token, a server may show nothing."""
         prompt, answer = collatz.prompt(draw), collatz.answer(draw)
         return Ask(index, at, prompt, self.room, len(prompt), answer.removesuffix(";"))
-
-
-@cache
-def _by_length() -> tuple[list[int], dict[int, list[int]]]:
-    found: dict[int, list[int]] = {}
-    for start, length in collatz.starts().items():
-        found.setdefault(length, []).append(start)
-    return sorted(found), found

@@ -37,11 +37,14 @@ class Usage(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct):
-    """One `data:` line. error: an object or a string, as servers differ."""
+    """One `data:` line. error: an object or a string, as servers differ; timings and
+    timings_to_first_token: of any shape, for `waits` to look at."""
 
     choices: list[Choice] = []
     usage: Usage | None = None
     error: Any = None
+    timings: Any = None
+    timings_to_first_token: Any = None
 
     @property
     def written(self) -> str:

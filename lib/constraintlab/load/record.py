@@ -9,7 +9,7 @@ for all of them. E2E = last − sent. Schedule delay = sent − scheduled: the c
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -62,7 +62,9 @@ class Record:
     token came; without any, when the request ended. received: bytes of the body as they were on
     the wire, chunk framing included, headers not. status: one of STATUSES, with the reason in
     `error`. right: whether the answer is right, None where it can't be checked. counted: False
-    if the server did not say how many tokens it sent, so that each event counts as one.
+    if the server did not say how many tokens it sent, so that each event counts as one. waited:
+    where its E2E went, seconds by cause, what the server did not account for as `stream`;
+    waited_first: where its TTFT did. Both are empty where the server says nothing of it.
     """
 
     index: int
@@ -79,6 +81,8 @@ class Record:
     finish: str = ""
     right: bool | None = None
     counted: bool = True
+    waited: Mapping[str, float] = field(default_factory=dict)
+    waited_first: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

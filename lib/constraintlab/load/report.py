@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 
+from constraintlab.load.halves import Half
 from constraintlab.load.metrics import Distribution
 from constraintlab.load.record import STATUSES, Record
 from constraintlab.load.slo import Slo
+from constraintlab.load.tail import Seen, Tail
+from constraintlab.load.waits import WORDS
 
 DEFINITIONS = {
     "ttft": "from the send (connecting included) to the first token that is not empty",
@@ -19,6 +22,9 @@ DEFINITIONS = {
     "e2e": "from the send to the last token",
     "schedule_delay": "sent − scheduled: how late the client itself was",
     "goodput": "requests per second that ran to their end within the SLO",
+    "halves": "answers with at most the median of output tokens, and those with more",
+    "tail": "of requests that ran to their end the slowest 1% (3 at least, 10 at most), and where "
+    "their time went: what the server says of it, and what that leaves of the client's",
     "bytes_per_token": "bytes of the body on the wire, chunk framing included, headers not",
 }
 
@@ -41,8 +47,9 @@ class Report:
     """Distributions over the requests that ran to their end; None where there is no sample.
 
     wall: seconds from the first send to the last request's end. output, prompt: tokens of all
-    requests, cut ones too. good: requests within the SLO, None without one. warnings: what the
-    reader must know before the numbers.
+    requests, cut ones too. good: requests within the SLO, None without one. halves: by the length
+    of the answer. tails: by E2E and by TTFT. warnings: what the reader must know before the
+    numbers.
     """
 
     statuses: dict[str, int]
@@ -62,6 +69,8 @@ class Report:
     right: int
     errors: tuple[tuple[str, str, int], ...]
     client: Client
+    halves: tuple[Half, ...]
+    tails: tuple[Tail, ...]
     warnings: tuple[str, ...]
     settings: dict = field(default_factory=dict)
 
@@ -85,6 +94,7 @@ class Report:
         checked = [r for r in records if r.right is not None]
         reasons = Counter((r.status, r.error) for r in records if not r.ok)
         delay = Distribution.of([r.delay for r in records])
+        seen = [Seen.of_record(r) for r in done]
         return cls(
             statuses,
             wall,
@@ -103,6 +113,8 @@ class Report:
             sum(bool(r.right) for r in checked),
             tuple((s, why, n) for (s, why), n in reasons.most_common(10)),
             client,
+            Half.both(done, slo),
+            tuple(Tail.of(seen, by) for by in ("e2e", "ttft")),
             tuple(_warnings(records, delay, client)),
             settings or {},
         )
@@ -141,6 +153,8 @@ class Report:
             **{f"{n}_s": d and d.json() for n, d in spread.items()},
             "schedule_delay_s": self.delay and self.delay.json(),
             "goodput": {"slo_s": limits, "met": self.good, "per_s": per_s} if self.slo else None,
+            "halves": {h.name: h.json(self.wall) for h in self.halves},
+            "tail": {tail.by: tail.json() for tail in self.tails},
             "bytes_per_token": self.bytes_per_token,
             "tokens_per_event": self.tokens_per_event,
             "answers": {"checked": self.checked, "right": self.right},
@@ -150,6 +164,7 @@ class Report:
                 "loop_lag_s": lag and lag.json(),
             },
             "definitions": DEFINITIONS,
+            "causes": WORDS,
         }
 
 

@@ -8,6 +8,10 @@ from rich.text import Text
 
 from constraintlab.load.metrics import PERCENTILES, Distribution
 from constraintlab.load.report import DEFINITIONS, Report
+from constraintlab.load.tail import METRICS, Tail, spent, words
+
+CAUSES = 2
+"""Of a slow request, shown."""
 
 ROWS = (("ttft", "TTFT"), ("tpot", "TPOT"), ("itl", "ITL"), ("e2e", "E2E"), ("delay", "late"))
 
@@ -26,11 +30,38 @@ def table(report: Report) -> Group:
         found.add_column(name, justify="left" if name == "ms" else "right")
     for key, name in ROWS:
         found.add_row(name, *_cells(getattr(report, key)))
+    for half in report.halves if _differ(report) else ():
+        for key, name in (("ttft", "TTFT"), ("e2e", "E2E")):
+            found.add_row(f"{name} {half.name}", *_cells(getattr(half, key)))
     said = [Text(line) for line in _lines(report)]
     words = [("TTFT", "ttft"), ("TPOT", "tpot"), ("ITL", "itl"), ("E2E", "e2e"),
              ("late", "schedule_delay")]  # fmt: skip
     means = [Text(f"{name}: {DEFINITIONS[key]}", style="dim") for name, key in words]
-    return Group(found, Text(), *said, Text(), *means)
+    tails = [part for tail in report.tails if tail.requests for part in (*_slowest(tail), Text())]
+    return Group(found, Text(), *said, Text(), *tails, *means)
+
+
+def _slowest(tail: Tail) -> tuple[Text, Table]:
+    """What a tail waited for, and each of its requests with its largest causes."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("request", "sent s", "prompt", "output", f"{METRICS[tail.by]} ms"):
+        found.add_column(name, justify="right")
+    found.add_column("where it went, ms" if tail.largest else "")
+    for seen in tail.requests:
+        causes = sorted(spent(seen, tail.by).items(), key=lambda pair: -pair[1])[:CAUSES]
+        found.add_row(
+            str(seen.index), f"{seen.at:.1f}", f"{seen.prompt:,}", f"{seen.output:,}",
+            _ms(getattr(seen, tail.by)), ", ".join(f"{_short(c)} {_ms(s)}" for c, s in causes),
+        )  # fmt: skip
+    return Text(tail.text, style="bold"), found
+
+
+def _short(cause: str) -> str:
+    return words(cause).partition(":")[0]
+
+
+def _differ(report: Report) -> bool:
+    return all(half.n for half in report.halves)
 
 
 def _cells(d: Distribution | None) -> list[str]:
@@ -57,6 +88,12 @@ def _lines(report: Report) -> list[str]:
     if report.good is not None and report.requests:
         share, per_s = report.good / report.requests, report.good / (report.wall or 1.0)
         found.append(f"goodput {per_s:.2f} requests/s: {share:.0%} of all within {report.slo}")
+    for half in report.halves:
+        if not _differ(report):
+            found.append(f"all answers have {half.split:g} output tokens: none is short or long")
+            break
+        within = "" if half.good is None else f", {half.good / half.n:.0%} within the SLO"
+        found.append(f"{half.name}: {half.n} answers of {half.words}{within}")
     if report.bytes_per_token is not None:
         found.append(
             f"{report.bytes_per_token:,.0f} bytes on the wire a token, "

@@ -8,6 +8,7 @@ from constraintlab.load import chunks
 from constraintlab.load.ask import Ask
 from constraintlab.load.record import Events, Record
 from constraintlab.load.sse import Event
+from constraintlab.load.waits import waits
 
 
 class Tally:
@@ -23,7 +24,7 @@ class Tally:
         self.tokens, self.done, self.finish = 0, False, ""
         self._cancel_after = cancel_after
         self._events, self._letters, self._text = Events(), array("I"), []
-        self._usage = chunks.Usage()
+        self._usage, self._timings = chunks.Usage(), (None, None)
 
     def take(self, event: Event, now: float) -> tuple[str, str] | None:
         """(status, reason) if this event ends the request before its end, else None."""
@@ -39,6 +40,8 @@ class Tally:
         if chunk.error is not None:
             return "error", f"error event: {chunks.complaint(chunk.error)}"
         self._usage = chunk.usage or self._usage
+        if chunk.timings is not None:
+            self._timings = chunk.timings, chunk.timings_to_first_token
         self.finish = chunk.finish or self.finish
         text = chunk.written
         if text:
@@ -73,12 +76,14 @@ class Tally:
         right = None
         if status == "ok" and self.ask.answer is not None:
             right = "".join(self._text) == self.ask.answer
+        last = ended if self.last is None else self.last
+        whole, first = self._timings
         return Record(
             index=self.ask.index,
             scheduled=scheduled,
             sent=sent,
             first=self.first,
-            last=ended if self.last is None else self.last,
+            last=last,
             events=self._events,
             prompt_tokens=self._usage.prompt_tokens or self.ask.tokens,
             output_tokens=output,
@@ -88,4 +93,6 @@ class Tally:
             finish=self.finish,
             right=right,
             counted=counted,
+            waited=waits(whole, last - sent),
+            waited_first=waits(first, None if self.first is None else self.first - sent),
         )

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from constraintlab.panel import lanes as lanes_
+from constraintlab.panel import latencyview, streamview
 from constraintlab.panel import maps as maps_
-from constraintlab.panel import streamview
 from constraintlab.panel.kvmap import KVMap
+from constraintlab.panel.latency import Latency
 from constraintlab.panel.parts import Lanes
 from constraintlab.panel.streaming import Stream
 from constraintlab.panel.trail import Trail
@@ -17,13 +18,13 @@ from constraintlab.panel.trail import Trail
 GAP = 0.08
 """Least seconds between two messages of a view: an engine sets them at every step."""
 
-VIEWS = ("maps", "lanes", "stream")
+VIEWS = ("maps", "lanes", "stream", "latency")
 
 Send = Callable[[dict, list[bytes]], object]
 
 
 class Scene:
-    """What the KV maps, lanes and streams show, each packed and sent at most every GAP.
+    """What the KV maps, lanes, streams and latencies show, each packed and sent at most every GAP.
 
     What came too early is sent when the gap is over, by a timer's thread, so nothing set last is
     ever lost; what did not change is not sent again. Guard it with the `lock` given: `send` is
@@ -40,6 +41,7 @@ class Scene:
         self.maps: tuple[KVMap, ...] = ()
         self.lanes: Lanes | None = None
         self.stream: Stream | None = None
+        self.latency: Latency | None = None
         self.trail, self.flow = Trail(), Trail()
         self._send, self._lock, self._clock, self._timer = send, lock, clock, timer
         self._sent: dict[str, tuple[float, maps_.Packed]] = {}
@@ -74,6 +76,12 @@ class Scene:
                 self.flow.add(stream.now, *streamview.figures(stream))
             self._offer("stream")
 
+    def set_latency(self, latency: Latency | None) -> None:
+        """See `Panel`."""
+        with self._lock:
+            self.latency = latency
+            self._offer("latency")
+
     def state(self) -> dict:
         """All of it as a page that reloads gets it: {view: [head, [bytes …]]}."""
         with self._lock:
@@ -90,7 +98,9 @@ class Scene:
             return maps_.pack(self.maps)
         if view == "lanes":
             return lanes_.pack(self.lanes, self.trail.points())
-        return streamview.pack(self.stream, self.flow.points())
+        if view == "stream":
+            return streamview.pack(self.stream, self.flow.points())
+        return latencyview.pack(self.latency)
 
     def _offer(self, view: str) -> None:
         """Send now, or when the gap is over; a timer under way will take what is newest then."""

@@ -8,11 +8,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from constraintlab.panel import lanes as lanes_
+from constraintlab.panel import (
+    latencytitle,
+    specs,
+    still_lanes,
+    still_maps,
+    still_streaming,
+    streamview,
+)
 from constraintlab.panel import maps as maps_
-from constraintlab.panel import specs, still_lanes, still_maps, still_streaming, streamview
-from constraintlab.panel.charts import timeline
+from constraintlab.panel.charts import ecdf, timeline
 from constraintlab.panel.charts.theme import config
 from constraintlab.panel.kvmap import KVMap
+from constraintlab.panel.latency import Latency
 from constraintlab.panel.palette import MARKS, THEMES, kind
 from constraintlab.panel.parts import Lanes, Series
 from constraintlab.panel.png import packed
@@ -30,13 +38,14 @@ RAISED = 21
 
 
 class Canvases(NamedTuple):
-    """The KV maps; the request lanes, and what ran and waited before; the streams, and before."""
+    """KV maps; request lanes, and what ran and waited before; streams, and before; latencies."""
 
     maps: Sequence[KVMap] = ()
     lanes: Lanes | None = None
     trail: Sequence[tuple[float, int, int]] = ()
     stream: Stream | None = None
     flow: Sequence[tuple[float, ...]] = ()
+    latency: Latency | None = None
 
 
 EMPTY = Canvases()
@@ -102,7 +111,7 @@ def _title(title: tuple[str, str], letters: int, left: int = LEFT, offset: int =
 
 
 def _canvases(all_: Canvases, theme: str, scale: float) -> Iterable[dict]:
-    maps, lanes, trail, stream, flow = all_
+    maps, lanes, trail, stream, flow, latency = all_
     if maps:
         made, height = still_maps.draw(maps, LEFT, WIDTH, theme, scale)
         kinds = [kind(m.source) for m in maps]
@@ -117,6 +126,9 @@ def _canvases(all_: Canvases, theme: str, scale: float) -> Iterable[dict]:
         told = streamview.title(stream)
         told = _sourced(told, [s["kind"] for s in streamview.sources(stream)])
         yield made.chart(WIDTH - BESIDE, height, _title(told, 130))
+    if latency is not None and latency.drawn:
+        told = _sourced(latencytitle.title(latency), [kind(latency.source)])
+        yield {**ecdf.both(latency, theme, WIDTH - 40), "title": _title(told, 130)}
 
 
 def _sourced(title: tuple[str, str], kinds: Sequence[str]) -> tuple[str, str]:

@@ -12,8 +12,9 @@ import anywidget
 import traitlets
 
 from constraintlab.limits.verdict import Verdict
-from constraintlab.panel import streamview
+from constraintlab.panel import latencytitle, streamview
 from constraintlab.panel.kvmap import KVMap
+from constraintlab.panel.latency import Latency
 from constraintlab.panel.parts import Lanes, RooflinePoint, Series, StripCell
 from constraintlab.panel.ring import Ring
 from constraintlab.panel.scene import Scene
@@ -32,7 +33,7 @@ class Panel(anywidget.AnyWidget):
     """Verdict, worth of each fix, roofline, timeline and migration strip, as they happen.
 
     With `set_maps` and `set_lanes` also the blocks of KV pools and the requests over time; with
-    `set_stream` how tokens get to the clients.
+    `set_stream` how tokens get to the clients; with `set_latency` how long requests took.
 
     lab: two digits. chips: short facts about the run, shown beside the title. sampler: a
     `telemetry.Sampler`, or anything with its `start`, `stop`, `add_sink` and `remove_sink`;
@@ -113,10 +114,21 @@ class Panel(anywidget.AnyWidget):
         """Show a token's way to the client, over the last seconds; otherwise as `set_maps`."""
         self._scene.set_stream(stream)
 
+    def set_latency(self, latency: Latency | None) -> None:
+        """Show how long requests took, as curves with percentiles; otherwise as `set_maps`.
+
+        Give all samples each time; there is nothing to see before the first.
+        """
+        self._scene.set_latency(latency)
+
     def text(self) -> str:
-        """The verdict in words, and below it the streams if they are shown."""
-        stream = self._scene.stream
-        return self._state.text() + (f"\n{streamview.text(stream)}" if stream else "")
+        """The verdict in words, and below it the streams and latencies if they are shown."""
+        stream, latency, told = self._scene.stream, self._scene.latency, [self._state.text()]
+        if stream:
+            told.append(streamview.text(stream))
+        if latency and latency.drawn:
+            told.append(latencytitle.text(latency))
+        return "\n".join(told)
 
     def png(self, dark: bool = False) -> bytes:
         """The panel as a picture, drawn without a browser."""
@@ -127,8 +139,9 @@ class Panel(anywidget.AnyWidget):
             parts = (self._view(), self._state.text(), ring.series, ring.shares(), ring.sources)
             scene = self._scene
             canvases = Canvases(
-                scene.maps, scene.lanes, scene.trail.points(), scene.stream, scene.flow.points()
-            )
+                scene.maps, scene.lanes, scene.trail.points(), scene.stream, scene.flow.points(),
+                scene.latency,
+            )  # fmt: skip
         return png(*parts, "dark" if dark else "light", canvases=canvases)
 
     def close(self) -> None:

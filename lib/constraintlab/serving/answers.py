@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.serving.errors import ApiError, no_model
-from constraintlab.serving.events import Events
+from constraintlab.serving.events import Events, timings
 from constraintlab.serving.front import Front
 from constraintlab.serving.outbox import Outbox
 from constraintlab.serving.schema import ChatRequest, Common, CompletionRequest, StreamOptions
@@ -126,6 +126,7 @@ class Completions:
             "model": front.name,
             "choices": [choice],
             "usage": sink.usage.json,
+            **timings(sink.bill),
         }
         await respond(send, answer)
 

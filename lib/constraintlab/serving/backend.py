@@ -6,10 +6,11 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from constraintlab.engine.child import Child, EngineDied
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.report import Report
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.wire import Facts, Splitter, Tick
@@ -26,6 +27,9 @@ class Hearer(Protocol):
 
     def on_step(self, now: float, lines: Sequence[tuple], tick: Tick | None) -> None:
         """A step's (number, token, text, how it finished), and what else it did."""
+
+    def on_bills(self, bills: Mapping[int, Bill]) -> None:
+        """Of requests, by their numbers, that end with what it is told next."""
 
     def on_refused(self, number: int, why: str) -> None:
         """A request that can't run."""
@@ -103,6 +107,9 @@ class Backend:
 
     def _on_stepped(self, now: float, lines: Sequence[tuple], tick: Tick | None) -> None:
         self._hearer.on_step(now, lines, tick)
+
+    def _on_billed(self, bills: Mapping[int, Bill]) -> None:
+        self._hearer.on_bills(bills)
 
     def _on_report(self, report: Report) -> None:
         self._hearer.on_report(report)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from msgspec.json import encode
 
+from constraintlab.engine.ledger import Bill
+
 DONE = b"data: [DONE]\n\n"
 SEPARATORS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 """Line ends to Unicode, not to SSE: readers that split lines as Unicode does would cut there."""
@@ -33,6 +35,21 @@ class Usage(NamedTuple):
             "completion_tokens": self.completion,
             "total_tokens": self.prompt + self.completion,
         }
+
+
+def timings(bill: Bill | None) -> dict[str, dict[str, float]]:
+    """A bill as fields beside an answer's usage: milliseconds by cause (`engine.ledger.CAUSES`).
+
+    After llama.cpp's server, whose answers and last chunks have times of its own in `timings`
+    (tools/server/README.md there); who does not know the fields passes over them.
+    """
+    if bill is None:
+        return {}
+    fields = {"timings": bill.whole, "timings_to_first_token": bill.first}
+    return {
+        name: {cause: round(1e3 * seconds, 3) for cause, seconds in part.items()}
+        for name, part in fields.items()
+    }
 
 
 class Events:
@@ -67,12 +84,13 @@ class Events:
             return start + quote(text) + self._middle + b"null" + self._counted(usage)
         return start + quote(text) + self._end
 
-    def end(self, text: str, reason: str, usage: Usage) -> bytes:
-        """The last event with text, the usage where it was asked for, and the end."""
+    def end(self, text: str, reason: str, usage: Usage, bill: Bill | None = None) -> bytes:
+        """The last event with text, the usage and timings where it was asked for, and the end."""
         close = self._counted(usage) if self._running else self._close
         found = [self._first, quote(text), self._middle, encode(reason), close]
         if self._usage:
-            found += [self._open, b',"choices":[],"usage":', encode(usage.json), b"}\n\n"]
+            counted = {"choices": [], "usage": usage.json, **timings(bill)}
+            found += [self._open, b",", encode(counted)[1:], b"\n\n"]
         return b"".join((*found, DONE))
 
     def _counted(self, usage: Usage) -> bytes:

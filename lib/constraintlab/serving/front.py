@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.refusal import refusal
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Request
@@ -110,6 +111,7 @@ class Front:
         """Start a request that was let in."""
         self._number += 1
         sink.number, sink.arrived = self._number, self.clock()
+        request.arrival = sink.arrived
         self.sinks[sink.number] = sink
         self.backend.tell("submit", sink.number, request)
         if self.backend.state != "ready":
@@ -168,6 +170,12 @@ class Front:
             # this: a turn may bring several steps.
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flushed)
+
+    def on_bills(self, bills: Mapping[int, Bill]) -> None:
+        """See `Hearer`."""
+        for number, bill in bills.items():
+            if number in self.sinks:
+                self.sinks[number].bill = bill
 
     def on_refused(self, number: int, why: str) -> None:
         """See `Hearer`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from constraintlab.engine.ledger import CAUSES
 from constraintlab.serving.schema import ChatRequest, CompletionRequest
 
 ERRORS = {
@@ -19,6 +20,12 @@ ERRORS = {
     "429": "Too many requests are open; Retry-After says when to try again.",
     "503": "The engine is gone, or the server shuts down.",
 }
+TIMINGS = {
+    "timings": "Where the time from the request's arrival at the engine to its end went.",
+    "timings_to_first_token": "The same up to its first token.",
+}
+"""Also in the last chunk of a stream whose request had `stream_options.include_usage`."""
+
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
 
@@ -46,6 +53,10 @@ def description() -> dict[str, Any]:
         choices={"type": "array", "items": {"type": "object"}},
         usage=_object(prompt_tokens=NUMBER, completion_tokens=NUMBER, total_tokens=NUMBER),
     )
+    components["Timings"] = _timings()
+    for field, what in TIMINGS.items():
+        said = {"description": what, "allOf": [_ref("Timings")]}
+        components["Answer"]["properties"][field] = said
     model = _object(id=TEXT, object=TEXT, created=NUMBER, owned_by=TEXT, max_model_len=NUMBER)
     models = _object(object=TEXT, data={"type": "array", "items": model})
     name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
@@ -77,6 +88,15 @@ def description() -> dict[str, Any]:
 
 def _object(**properties: dict) -> dict:
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _timings() -> dict:
+    """Milliseconds by cause; a cause that cost nothing is left out."""
+    causes = {
+        cause: {"type": "number", "minimum": 0, "description": f"Milliseconds: {words}."}
+        for cause, words in CAUSES.items()
+    }
+    return {"type": "object", "properties": causes, "additionalProperties": False}
 
 
 def _content(schema: dict) -> dict:

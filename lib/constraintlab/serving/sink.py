@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from constraintlab.engine.ledger import Bill
 from constraintlab.serving.errors import ApiError
 from constraintlab.serving.events import Usage
 
@@ -12,10 +13,13 @@ from constraintlab.serving.events import Usage
 class Sink:
     """What a front end knows of an open request. Times are `time.monotonic` seconds.
 
-    seen: when its newest token was drawn; admitted, first: None until then.
+    seen: when its newest token was drawn; admitted, first: None until then. bill: once it
+    has ended, where its time in the engine went.
     """
 
-    __slots__ = ("admitted", "arrived", "finished", "first", "number", "prompt", "seen", "tokens")
+    __slots__ = (
+        "admitted", "arrived", "bill", "finished", "first", "number", "prompt", "seen", "tokens"
+    )  # fmt: skip
 
     def __init__(self, prompt: int) -> None:
         self.number, self.prompt, self.tokens = 0, prompt, 0
@@ -23,6 +27,7 @@ class Sink:
         self.admitted: float | None = None
         self.first: float | None = None
         self.finished: str | None = None
+        self.bill: Bill | None = None
 
     @property
     def usage(self) -> Usage:

@@ -137,7 +137,7 @@ class Stream(Sink):
 
     def _frame(self, text: str) -> bytes:
         if self.outbox.last:
-            return self._events.end(text, self.finished, self.usage)
+            return self._events.end(text, self.finished, self.usage, self.bill)
         return self._events.text(text, self.usage)
 
     async def _go_on(self, sending: Coroutine, waits_for: Any) -> None:

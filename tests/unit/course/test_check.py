@@ -4,7 +4,12 @@ import math
 
 import pytest
 
-from constraintlab.course import exercises, exercises_engine, exercises_streaming
+from constraintlab.course import (
+    exercises,
+    exercises_engine,
+    exercises_streaming,
+    exercises_tail,
+)
 from constraintlab.course.check import check, compare, names
 
 RIGHT = {
@@ -15,6 +20,7 @@ RIGHT = {
     "04.fits": exercises_engine.fits,
     "05.share": exercises_engine.share,
     "06.interval": exercises_streaming.interval,
+    "07.order": exercises_tail.order,
 }
 
 
@@ -141,6 +147,19 @@ WRONG = {
         "none": lambda answers, target: 0,
         "half a token": lambda a, t: exercises_streaming.interval(a, t) + 0.5,
     },
+    "07.order": {
+        "empty": lambda requests: None,
+        "nobody": lambda requests: [],
+        "constant": lambda requests: 1,
+        "as they come": lambda rs: sorted(rs, key=lambda r: r.arrival),
+        "the least served": lambda rs: sorted(rs, key=lambda r: r.served),
+        "the newest": lambda rs: sorted(rs, key=lambda r: -r.arrival),
+        "the shortest prompt": lambda rs: sorted(rs, key=lambda r: r.prompt),
+        "the shortest answer": lambda rs: sorted(rs, key=lambda r: r.remaining),
+        "some": lambda rs: sorted(rs, key=lambda r: r.arrival)[:3],
+        "twice": lambda rs: sorted(rs, key=lambda r: r.arrival) * 2,
+        "names": lambda rs: [r.id for r in exercises_tail.order(rs)],
+    },
 }
 
 
@@ -178,6 +197,7 @@ def test_hints_do_not_give_the_formula_away():
         for answer in wrong.values():
             message = check(name, answer).message
             assert "2 *" not in message and "/ flop_rate" not in message
+            assert "oldest" not in message and "level" not in message
 
 
 def test_an_unknown_checker_names_the_known_ones():

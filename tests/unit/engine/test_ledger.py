@@ -80,6 +80,23 @@ def test_a_pause_and_a_preemption_have_names_of_their_own():
     assert long == {"prompt": 1.0, "decode": 4.0, "preempted": 3.0, "step": 0.0}
 
 
+def test_what_comes_after_the_first_token_is_not_in_the_first_bill():
+    clock = Clock(Shortest(), CountedKV(100, 4), Budget(1, 64), SECOND)
+    ghosts = [Ghost(0, 4, 9), Ghost(1, 4, 2, 1.5)]
+    clock.run(ghosts)
+    assert ghosts[0].bill["paused"] == 2.0 and ghosts[0].first_bill == {"prompt": 1.0, "step": 0.0}
+    assert ghosts[1].first_bill == {"prompt": 1.0, "step": 0.5}
+
+
+def test_a_preempted_prompt_still_has_its_first_token_before_it():
+    """Tokens that are computed again are no second first token."""
+    clock = Clock(Shortest(), CountedKV(3, 4), Budget(1, 64), SECOND)
+    ghosts = [Ghost(0, 4, 6), Ghost(1, 5, 2, 1.5)]
+    clock.run(ghosts)
+    assert ghosts[0].preemptions == 1
+    assert ghosts[0].first_bill == {"prompt": 1.0, "step": 0.0}
+
+
 COST = StepCost(fixed=1.0, each=0.1, key=0.01, prompt=0.5, token=0.05, pair=0.001)
 
 
@@ -97,6 +114,10 @@ def test_all_of_a_requests_time_has_a_cause_under_any_policy(name, blocks, slots
         assert set(ghost.bill) <= set(CAUSES) and min(ghost.bill.values()) >= 0
         total = ghost.ended - ghost.arrival
         assert math.isclose(sum(ghost.bill.values()), total, abs_tol=1e-9)
+        first = ghost.first_bill
+        assert math.isclose(sum(first.values()), ghost.first - ghost.arrival, abs_tol=1e-9)
+        assert all(0 <= s <= ghost.bill[cause] + 1e-9 for cause, s in first.items())
+        assert "decode" not in first, "its answer begins with the first token"
         # What it had to itself is at least what it takes in an engine of its own.
         assert sum(ghost.bill.get(cause, 0.0) for cause in OWN) >= COST.fixed * 0.99
 
@@ -136,6 +157,55 @@ def test_a_reader_that_cannot_keep_up_is_a_cause():
             meter.stepped(engine.step(), 1.0)
     (life,) = [x for x in meter.report().lives if x.label == "0"]
     assert life.bill == {"prompt": 1.0, "reader": 2.0, "decode": 3.0}
+
+
+def timed(slots=2):
+    """An engine and its meter, by a clock that begins at 100."""
+    engine = Engine(Stub(), Continuous(), CountedKV(12, 4), Budget(slots, 8))
+    engine.kv.block_table = lambda request: ()
+    return engine, Meter(engine, clock=lambda: 100.0)
+
+
+def ask(engine, meter, number, arrival, n=2):
+    request = Request(number, [1] * 4, Sampling(n), arrival)
+    engine.submit(request)
+    meter.submitted(request)
+    return request
+
+
+def test_a_bill_covers_all_from_the_arrival_to_the_end():
+    """Between steps too: one comes during a step, another after it, and a third leaves."""
+    engine, meter = timed(slots=1)
+    one = ask(engine, meter, 1, 99.5)
+    assert meter.stepped(engine.step(), 1.0, 101.0) == {}
+    two = ask(engine, meter, 2, 100.25, n=1)
+    three = ask(engine, meter, 3, 101.5)
+    bills = meter.stepped(engine.step(), 1.0, 102.0)
+    assert bills == {one: ({"prompt": 1.0, "decode": 1.0, "step": 0.5}, bills[one].first)}
+    assert bills[one].first == {"prompt": 1.0, "step": 0.5}
+    bills = meter.stepped(engine.step(), 1.0, 103.0)
+    # Up to 101.5 no plan had seen it: then a slot is what the next one says.
+    assert bills[two].whole == {"slots": 0.5, "prompt": 1.0, "step": 1.25}
+    engine.cancel(three)
+    bill = meter.ended(three, 103.5)
+    assert bill.whole == bill.first == {"slots": 2.0, "step": 0.0}, "and never a token"
+
+
+def test_while_all_are_held_the_readers_are_waited_for_and_no_step_is_long():
+    engine, meter = timed()
+    request = ask(engine, meter, 1, 100.0, n=3)
+    meter.stepped(engine.step(), 1.0, 101.0)
+    engine.hold(request)
+    meter.stepped(engine.step(), 1.0, 102.0)
+    assert engine.idle
+    meter.rested(50.0, 152.0)
+    engine.resume(request)
+    meter.stepped(engine.step(), 1.0, 153.0)
+    bills = meter.stepped(engine.step(), 1.0, 154.0)
+    assert bills[request].whole == {"prompt": 1.0, "reader": 51.0, "decode": 2.0, "step": 0.0}
+    report = meter.report()
+    assert max(step.seconds for step in report.steps) == 1.0
+    assert report.totals["resident_seconds"] == 54.0, "it had its slot all the time"
 
 
 @pytest.mark.parametrize("gone", ["waiting", "running"])

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from constraintlab.engine.ledger import CAUSES
 from constraintlab.engine.process import EngineDied, EngineProcess
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
@@ -67,6 +68,40 @@ def test_a_request_can_be_cancelled_while_it_runs(engine):
     engine.cancel(answer)
 
 
+def adds_up(bill, seconds):
+    assert set(bill) <= set(CAUSES) and min(bill.values()) >= 0
+    return sum(bill.values()) == pytest.approx(seconds, abs=1e-6)
+
+
+def test_a_bill_covers_the_whole_time_of_each_request_and_of_its_first_token(engine):
+    asked = [([i, 2, 3], Sampling(30 + 9 * i)) for i in range(1, 8)]
+    for setup in (SETUP, replace(SETUP, slots=1), replace(SETUP, interval=5, policy="mlfq")):
+        engine.change(setup)
+        answers = engine.run(asked)
+        for a in answers:
+            assert adds_up(a.bill, a.times[-1] - a.sent)
+            if setup.interval == 1:
+                assert adds_up(a.first_bill, a.times[0] - a.sent)
+            assert "decode" not in a.first_bill and a.bill["decode"] > 0
+        if setup.slots == 1:
+            assert all(max(a.bill, key=a.bill.get) == "slots" for a in answers[2:])
+    engine.change(SETUP)
+
+
+def test_who_is_cancelled_has_a_bill_when_the_answer_ends(engine):
+    long = [engine.submit([1], Sampling(900)) for _ in range(SETUP.slots)]
+    queued = engine.submit([1], Sampling(900))
+    assert wait_for(lambda: all(a.tokens for a in long))
+    asked = time.monotonic()
+    for answer in (queued, *long):
+        engine.cancel(answer)
+        assert answer.result(20).finished == "cancelled"
+        assert asked - answer.sent < sum(answer.bill.values()) < time.monotonic() - answer.sent
+    assert max(queued.bill, key=queued.bill.get) == "slots"
+    assert queued.first_bill == queued.bill and not queued.tokens
+    assert all(a.bill["decode"] > 0 and "decode" not in a.first_bill for a in long)
+
+
 def test_a_request_that_never_fits_is_refused_by_name_and_the_engine_goes_on(engine):
     with pytest.raises(ValueError, match=r"the pool has 1024: shorten the prompt"):
         engine.submit([1], Sampling(2000)).result(20)
@@ -87,8 +122,8 @@ def test_another_setup_of_the_same_model_runs_in_the_same_process(engine):
         engine.change(replace(SETUP, kv="contiguous", max_length=64, blocks=8, policy="static"))
         assert [a.tokens for a in engine.run(asked)] == before
         engine.ask()
-        assert wait_for(lambda: engine.latest) and engine.latest.kv[0] == 128
-        assert engine.latest.totals["tokens"] == 160 and engine.pid == pid
+        assert wait_for(lambda: engine.latest and engine.latest.totals["tokens"] == 160)
+        assert engine.latest.kv[0] == 128 and engine.pid == pid
         engine.change(replace(SETUP, interval=5))
         together = engine.run(asked)
         assert [a.tokens for a in together] == before

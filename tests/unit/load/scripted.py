@@ -21,10 +21,10 @@ def token(text, **more):
     return event({"choices": [{"index": 0, "text": text}], **more})
 
 
-def usage(prompt, output):
+def usage(prompt, output, **more):
     """The last chunk, as `include_usage` asks for it."""
     said = {"prompt_tokens": prompt, "completion_tokens": output}
-    return event({"choices": [], "usage": said})
+    return event({"choices": [], "usage": said, **more})
 
 
 DONE = event("[DONE]")

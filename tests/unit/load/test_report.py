@@ -23,6 +23,12 @@ def record(i, status="ok", delay=0.0, tokens=4, **more):
     )  # fmt: skip
 
 
+def table(report):
+    out = io.StringIO()
+    show(report, Console(file=out, width=200))
+    return out.getvalue()
+
+
 def test_it_counts_tokens_bytes_and_requests_over_the_wall():
     report = Report.of([record(0), record(1), record(2, "cut", tokens=2)])
     assert report.statuses["ok"] == 2 and report.requests == 3
@@ -92,3 +98,60 @@ def test_the_table_says_the_figures_in_words():
     for words in ("TTFT", "too few", "20 ok, 1 rejected", "20 of 20 right", "1 × rejected: why",
                   "95% of all within ttft ≤ 1000 ms", "the first token is not in it"):  # fmt: skip
         assert words in said
+
+
+def test_short_and_long_answers_have_ladders_and_goodputs_of_their_own():
+    lengths = [2] * 6 + [3] + [9] * 6
+    records = [record(i, tokens=n, first=i + (0.5 if n == 9 else 1.5)) for i, n in
+               enumerate(lengths)]  # fmt: skip
+    report = Report.of([*records, record(13, "cut", tokens=1)], Slo(ttft=1.0))
+    short, long = report.halves
+    assert (short.name, short.n, long.n, short.split) == ("short", 7, 6, 3)
+    assert (short.good, long.good) == (0, 6)
+    assert short.ttft[50] == 1.5 and long.ttft[50] == 0.5 and short.e2e[50] < long.e2e[50]
+    said = report.json()["halves"]
+    assert said["long"]["goodput"] == {"met": 6, "per_s": pytest.approx(6 / report.wall)}
+    assert said["short"]["is"] == "at most 3 output tokens"
+    assert said["short"]["ttft_s"]["p99.9"]["withheld"] == "7 samples, fewer than 1,000"
+    words = table(report)
+    for row in (
+        "TTFT short",
+        "E2E long",
+        "long: 6 answers of more than 3 output tokens, 100% within",
+    ):
+        assert row in words
+
+
+def test_answers_of_one_length_are_neither_short_nor_long():
+    report = Report.of([record(i) for i in range(5)])
+    assert [h.n for h in report.halves] == [5, 0] and report.halves[1].e2e is None
+    words = table(report)
+    assert "all answers have 4 output tokens" in words and "TTFT short" not in words
+    assert Report.of([record(0, "cut")]).halves == ()
+
+
+def test_the_tail_is_in_the_report_with_what_it_waited_for():
+    waited = {"slots": 0.9, "decode": 0.25}
+    records = [record(i) for i in range(20)]
+    records[7] = record(7, first=9.0, last=9.6, waited={"slots": 1.9, "decode": 0.7},
+                        waited_first={"slots": 1.9, "stream": 0.1})  # fmt: skip
+    records[3] = record(3, first=4.5, last=4.9, waited=waited, waited_first={"slots": 0.9})
+    report = Report.of(records)
+    said = json.loads(json.dumps(report.json(), allow_nan=False))
+    e2e, ttft = said["tail"]["e2e"], said["tail"]["ttft"]
+    assert [r["index"] for r in e2e["requests"]][:2] == [7, 3] and e2e["among"] == 20
+    assert e2e["largest"] == "slots" and e2e["explained"] == 2
+    assert ttft["causes"][0] == {"cause": "slots", "words": "a slot", "seconds": 2.8,
+                                 "share": pytest.approx(2.8 / 3.5)}  # fmt: skip
+    assert said["causes"]["slots"] == "a slot" and "slowest 1%" in said["definitions"]["tail"]
+    words = table(report)
+    assert "spent 80% of it waiting for a slot" in words
+    assert "a slot 1,900, its way to the reader 100" in words
+
+
+def test_a_server_that_says_nothing_of_waiting_gets_no_zeros():
+    report = Report.of([record(i) for i in range(5)])
+    tail = report.json()["tail"]["e2e"]
+    assert tail["causes"] == [] and tail["largest"] is None and tail["explained"] == 0
+    assert [r["waited_s"] for r in tail["requests"]] == [{}, {}, {}]
+    assert "the server does not say what they waited for" in table(report)

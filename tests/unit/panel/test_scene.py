@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from constraintlab.panel import KVMap, Lanes, Panel, Stream
+from constraintlab.panel import Curve, KVMap, Lanes, Latency, Panel, Stream
 from constraintlab.panel.scene import GAP, Scene
 from tests.unit.panel.wire import Wire
 
@@ -102,8 +102,9 @@ def test_the_views_do_not_wait_for_each_other(stage):
     scene.set_maps(one(1))
     scene.set_lanes(at(0.0))
     scene.set_stream(Stream(0.0, client_itl=0.01))
+    scene.set_latency(Latency("TTFT", [Curve("all", [0.1])]))
     sent = [list(content) for content, _ in messages]
-    assert sent == [["maps"], ["lanes"], ["stream"]] and timers == []
+    assert sent == [["maps"], ["lanes"], ["stream"], ["latency"]] and timers == []
 
 
 def test_a_flush_sends_what_waits_and_stops_the_timer(stage):
@@ -128,7 +129,7 @@ def test_none_takes_a_view_away(stage):
     scene.set_lanes(None)
     scene.set_stream(None)
     assert messages[3:] == [({"maps": {}}, []), ({"lanes": {}}, []), ({"stream": {}}, [])]
-    assert scene.state() == {"maps": [{}, []], "lanes": [{}, []], "stream": [{}, []]}
+    assert scene.state() == {v: [{}, []] for v in ("maps", "lanes", "stream", "latency")}
     assert scene.trail.points() == scene.flow.points() == []
 
 

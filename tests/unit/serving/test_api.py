@@ -1,9 +1,13 @@
 """The interface over HTTP, with a stub that says its prompt again and again."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from constraintlab.engine.ledger import CAUSES
+from constraintlab.engine.setup import Setup
 
 from .conftest import serving, texts, wait_for
 
@@ -102,6 +106,52 @@ def test_usage_where_it_is_asked_for(server):
     options = {"continuous_usage_stats": True}
     found = server.stream(prompt="😀", max_tokens=8, stream_options=options)
     assert [e["usage"]["completion_tokens"] for e in found] == [4, 8]
+
+
+def covered(answer, seconds):
+    """What an answer says of its time, which is no more than its client waited."""
+    whole, first = answer["timings"], answer["timings_to_first_token"]
+    assert set(first) <= set(whole) <= set(CAUSES)
+    assert 0 < sum(first.values()) <= sum(whole.values()) <= 1e3 * seconds
+    assert "decode" not in first and whole["decode"] > 0
+    return whole
+
+
+def test_an_answer_says_where_its_time_went(server):
+    ask = {"prompt": " babab", "max_tokens": 40, "ignore_eos": True}
+    for chat in (False, True):
+        path = "/v1/chat/completions" if chat else "/v1/completions"
+        if chat:
+            ask["messages"] = [{"role": "user", "content": ask.pop("prompt")}]
+        began = time.monotonic()
+        covered(server.post(path, **ask), time.monotonic() - began)
+        began = time.monotonic()
+        *found, last = server.stream(path, **ask, stream_options={"include_usage": True})
+        covered(last, time.monotonic() - began)
+        assert all("timings" not in e for e in found)
+        assert all("timings" not in e for e in server.stream(path, **ask))
+
+
+def test_the_interface_describes_every_cause(server):
+    schemas = server.get("/openapi.json")["components"]["schemas"]
+    assert set(schemas["Timings"]["properties"]) == set(CAUSES)
+    assert "Milliseconds: a slot." in str(schemas["Timings"])
+    answer = schemas["Answer"]
+    for name in ("timings", "timings_to_first_token"):
+        assert answer["properties"][name]["allOf"] == [{"$ref": "#/components/schemas/Timings"}]
+        assert name not in answer["required"]
+
+
+def test_who_waits_for_a_slot_is_told_so():
+    ask = {"prompt": " babab", "max_tokens": 100, "ignore_eos": True}
+    with (
+        serving(Setup(model="stub@1000", blocks=64, slots=1)) as one,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        found = list(pool.map(lambda _: one.post(**ask)["timings"], range(4)))
+    found.sort(key=lambda t: sum(t.values()))
+    assert all(max(t, key=t.get) == "slots" for t in found[2:])
+    assert "slots" not in found[0] or found[0]["slots"] < found[0]["decode"]
 
 
 def test_models_and_health(server):

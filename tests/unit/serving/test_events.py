@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from constraintlab.engine.ledger import Bill
 from constraintlab.serving.errors import ApiError, error_body
 from constraintlab.serving.events import DONE, Events, Usage, error_event, quote
 
@@ -57,6 +58,18 @@ def test_usage_comes_in_an_event_of_its_own_and_is_null_in_the_others(chat):
     assert last["choices"] == [] and last["usage"] == {
         "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5,
     }  # fmt: skip
+
+
+def test_timings_are_beside_the_usage_in_milliseconds_and_nowhere_else():
+    bill = Bill({"slots": 1.5, "decode": 0.25}, {"slots": 1.5})
+    *texts, last = events(maker(usage=True).end("b", "stop", Usage(3, 2), bill))
+    assert last["timings"] == {"slots": 1500.0, "decode": 250.0}
+    assert last["timings_to_first_token"] == {"slots": 1500.0}
+    assert set(last) == {"id", "object", "created", "model", "choices", "usage", "timings",
+                         "timings_to_first_token"}  # fmt: skip
+    assert all("timings" not in e for e in texts)
+    assert b"timings" not in maker().end("b", "stop", Usage(3, 2), bill)
+    assert b"timings" not in maker(usage=True).end("b", "stop", Usage(3, 2))
 
 
 def test_usage_that_runs_along_is_in_every_event():

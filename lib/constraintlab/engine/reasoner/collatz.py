@@ -8,6 +8,7 @@ can't be told from the prompt without doing the work, and any answer can be chec
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cache
 
@@ -112,6 +113,23 @@ def starts() -> dict[int, int]:
             n = m
     limit = 10**WIDTH
     return {n: steps[n] * (WIDTH + 1) for n in range(2, STARTS) if peak[n] < limit}
+
+
+@cache
+def by_length() -> dict[int, tuple[int, ...]]:
+    """Characters of an answer → the starts that have so many, the shortest answers first."""
+    found: dict[int, list[int]] = {}
+    for start, length in starts().items():
+        found.setdefault(length, []).append(start)
+    return {length: tuple(found[length]) for length in sorted(found)}
+
+
+def nearest(wanted: float, most: int) -> int:
+    """The length of at most `most` characters that some answer has and that is nearest."""
+    lengths = list(by_length())
+    lengths = lengths[: bisect_right(lengths, most)]
+    after = min(bisect_left(lengths, wanted), len(lengths) - 1)
+    return min(lengths[max(0, after - 1) : after + 1], key=lambda length: abs(length - wanted))
 
 
 def _asked(prompt: str) -> int:

@@ -149,6 +149,6 @@ class Clock:
                 continue
             self.kv.release(ghost)
             ghost.ended = self.now
-            ghost.bill = self.ledger.left(ghost, self.now - ghost.arrival)
+            ghost.bill, ghost.first_bill = self.ledger.left(ghost, self.now - ghost.arrival)
             self._on_end(ghost)
         self.running = stay

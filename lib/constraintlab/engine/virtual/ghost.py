@@ -23,12 +23,15 @@ class Ghost(Request):
     """A prompt of `size` tokens that asks for `wanted`; it ends when it has them.
 
     admitted, first, ended: seconds on the virtual clock, of its first admission, its first token
-    and its last. bill: where that time went, by the ledger's CAUSES. preemptions: how often it
-    lost its KV. kind: whatever the caller calls its class.
+    and its last. bill: where that time went, by the ledger's CAUSES; first_bill: where that up to
+    its first token did. preemptions: how often it lost its KV. kind: whatever the caller calls its
+    class.
     Raises ValueError for lengths below 1.
     """
 
-    __slots__ = ("admitted", "bill", "ended", "first", "kind", "preemptions", "size", "wanted")
+    __slots__ = (
+        "admitted", "bill", "ended", "first", "first_bill", "kind", "preemptions", "size", "wanted"
+    )  # fmt: skip
 
     def __init__(
         self, id: int, size: int, wanted: int, arrival: float = 0.0, kind: str = ""
@@ -40,7 +43,7 @@ class Ghost(Request):
         self.output, self.computed, self.held = Written(), 0, False
         self.phase, self.finish_reason = Phase.WAITING, None
         self.admitted = self.first = self.ended = math.nan
-        self.preemptions, self.bill = 0, {}
+        self.preemptions, self.bill, self.first_bill = 0, {}, {}
 
     @property
     def length(self) -> int:

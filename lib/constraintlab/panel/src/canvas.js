@@ -2,7 +2,8 @@
 
 class Canvases {
   constructor(grid, before) {
-    Object.assign(this, { grid, before, made: { maps: new KVMaps(), lanes: new RequestLanes(), stream: new Streams() } });
+    Object.assign(this, { grid, before });
+    this.made = { maps: new KVMaps(), lanes: new RequestLanes(), stream: new Streams(), latency: new Latencies() };
   }
 
   // which: names of those that changed, all if left out. titled: called after new words.

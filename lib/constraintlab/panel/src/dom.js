@@ -84,12 +84,13 @@ function tables(view, last, scene) {
   const dots = [["run on the roofline", "", "", ""], ...view.dots.map((d) => [d.name, d.why, "", ""])];
   const lines = [["timeline", "share of its ceiling", "source", ""], ...view.series.map((s, k) =>
     [`${s.mark}${s.label}`, percent(last ? last[k + 1] : NaN), s.source, ""])];
-  const [maps] = scene.maps, [lanes] = scene.lanes, [stream] = scene.stream;
+  const [maps] = scene.maps, [lanes] = scene.lanes, [stream] = scene.stream, [late] = scene.latency;
   const pools = [["KV pool", "", "", ""], ...(maps.pools ?? []).map((p) =>
     [p.name, p.holds, p.figures.map((f) => f.join(" ")).join(", "), ""])];
   const rows = [["request", "", "", ""], ...(lanes.rows ?? []).map((r) => [r.label, r.state, "", ""])];
   const way = [["streams", "", "source", ""], ...(stream.rows ?? []).map((r) => [...r, ""])];
-  return [worth, dots, pools, rows, way, lines].filter((t) => t.length > 1);
+  const tail = [["latency", ...(late.columns ?? [])], ...(late.curves ?? []).map((c) => [c.name, ...c.cells])];
+  return [worth, dots, pools, rows, way, tail, lines].filter((t) => t.length > 1);
 }
 
 function tableNode(rows) {

@@ -9,7 +9,7 @@ class Feed {
     this.listeners = new Set();
     this.epoch = model.get("view").epoch;
     this.replayed = this.restore(model.get("history"));
-    this.scene = { maps: [{}, []], lanes: [{}, []], stream: [{}, []], ...model.get("scene") };
+    this.scene = { maps: [{}, []], lanes: [{}, []], stream: [{}, []], latency: [{}, []], ...model.get("scene") };
     this.take = (message, buffers) => this.frame(message, buffers);
     model.on("msg:custom", this.take);
   }
