@@ -59,7 +59,8 @@ class Late:
             return f"{promise}: {where}, which does not tell"
         if not self.missed:
             return f"{promise}: kept, {where}" + (f"; {self.waited}" if self.waited else "")
-        share = f", at least {self.share:.1%} are late" if self.share else ""
+        few = f", at least {self.share:.1%} are late" if self.share else ""
+        share = ", all are late" if (self.share or 0.0) > 0.999 else few
         waits = f". They waited {self.waited}" if self.waited else ""
         return f"{promise}: missed, {where}{share}{waits}"
 
