@@ -10,7 +10,8 @@ import pytest
 
 LIB = Path(__file__).resolve().parents[2] / "lib" / "constraintlab"
 
-BELOW_COURSE = {"limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster"}
+BELOW_COURSE = {"limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster",
+                "watch"}  # fmt: skip
 MAY_IMPORT = {
     "limits": set(),
     "attention": {"limits"},
@@ -19,6 +20,8 @@ MAY_IMPORT = {
     "load": {"limits", "attention", "engine"},
     "telemetry": {"limits"},
     "panel": {"limits", "telemetry"},
+    # An attached server is only ever asked over HTTP: no engine, no server of ours.
+    "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
     "course": BELOW_COURSE,
     "bench": BELOW_COURSE | {"course"},
@@ -131,7 +134,7 @@ def heavy_after(statement: str) -> set[str]:
 
 def test_light_callers_load_nothing_heavy():
     engine = ("engine.model.hf", "engine.model.names", "engine.model.work", "engine.tokenizer")
-    telemetry = "telemetry.sampler", "telemetry.metrics_source"
+    telemetry = "telemetry.sampler", "telemetry.metrics_source", "watch.live"
     modules = "limits", *telemetry, "panel", "cli", *engine
     assert heavy_after("import " + ", ".join(f"constraintlab.{m}" for m in modules)) == set()
 

@@ -132,17 +132,7 @@ class Lab:
 
     def strip(self) -> list:
         """The migration strip so far: one cell a finished lab."""
-        from constraintlab.panel import StripCell
-
-        cells = []
-        for i in range(9):
-            kept = self.progress.lab(f"{i:02d}").get("strip", {}).get("cell")
-            if kept:
-                # A name that this version does not know shows as a lab without a constraint.
-                known = kept.get("constraint") in set(Resource)
-                where = Resource(kept["constraint"]) if known else None
-                cells.append(StripCell(f"{i:02d}", where, str(kept.get("note", ""))))
-        return cells
+        return strip(self.progress)
 
     def stage(self, *chips: str):
         """The live panel with its sampler, ready to run things under it: `live.Stage`."""
@@ -153,3 +143,18 @@ class Lab:
     def clock(self) -> float:
         """Seconds since this lab's first cell."""
         return time.perf_counter() - self.started
+
+
+def strip(progress: Progress) -> list:
+    """The migration strip of a learner's progress: one cell a finished lab."""
+    from constraintlab.panel import StripCell
+
+    cells = []
+    for i in range(9):
+        kept = progress.lab(f"{i:02d}").get("strip", {}).get("cell")
+        if kept:
+            # A name that this version does not know shows as a lab without a constraint.
+            known = kept.get("constraint") in set(Resource)
+            where = Resource(kept["constraint"]) if known else None
+            cells.append(StripCell(f"{i:02d}", where, str(kept.get("note", ""))))
+    return cells

@@ -23,13 +23,15 @@ NAMES = (*server_metrics.RULES, TOOK)
 UNASKED = "the server has not answered yet"
 
 
-def fetch(url: str, timeout: float) -> str:
+def fetch(url: str, timeout: float, headers: Mapping[str, str] | None = None) -> str:
     """The text at a URL, all of it within `timeout` seconds. Raises OSError or ValueError."""
     end = time.monotonic() + timeout
     # A proxy meant for the internet knows nothing of a server on this machine.
     here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
     opener = build_opener(*([ProxyHandler({})] if here else []))
-    with opener.open(Request(url, headers={"Accept": "text/plain"}), timeout=timeout) as answer:
+    with opener.open(
+        Request(url, headers={"Accept": "text/plain", **(headers or {})}), timeout=timeout
+    ) as answer:
         text = bytearray()
         while part := answer.read1(1 << 16):
             text += part

@@ -45,6 +45,9 @@ _TABLE = {
     "engine.bytes_per_s": ("B/s", "bytes that the model must move, over measured time"),
     "server.running": ("", "requests that run, as the server's /metrics says"),
     "server.waiting": ("", "requests that wait to run"),
+    "server.waiting_for_room": ("", "of them, those for which there was no room"),
+    "server.handed_over": ("", "requests between prefill and decode, or before a grammar is made"),
+    "server.requests_open": ("", "requests that the front end has not ended"),
     "server.slots": ("", "requests that can run at a time"),
     "server.kv_used_share": ("", "share of the KV pool that is taken"),
     "server.preemptions_per_s": ("1/s", "requests that lost their KV, between the last scrapes"),
@@ -61,6 +64,10 @@ _TABLE = {
     "server.decode_s": ("s", "first to last token, mean of those since the last scrape"),
     "server.inference_s": ("s", "admission to last token, mean of those since the last scrape"),
     "server.step_tokens": ("tok", "tokens computed in a step, mean since the last scrape"),
+    "server.device_flops_per_s": ("FLOP/s", "of a GPU, as the server estimates them"),
+    "server.device_read_bytes_per_s": ("B/s", "read from a GPU's memory, as the server estimates"),
+    "server.device_busy_share": ("", "time in which the GPU executed, as the server says"),
+    "server.api_cores": ("cores", "CPU time of the process that answers /metrics"),
     "server.host_schedule_cores": ("cores", "host time: choosing what runs next"),
     "server.host_forward_cores": ("cores", "host time: the model's forward pass"),
     "server.host_draw_cores": ("cores", "host time: drawing tokens"),
@@ -89,6 +96,18 @@ _TABLE = {
     "client.cores": ("cores", "CPU time of the load clients, between the last looks"),
     "server.scrape_s": ("s", "how long the server took to answer the last scrape"),
     "server.scrape_age_s": ("s", "how long ago the newest scrape was"),
+    "look.span_s": ("s", "between the last two scrapes that came through: rates are over it"),
+    "probe.ttft_s": ("s", "a probe's send to its first token, mean of those that ended"),
+    "probe.ttft_max_s": ("s", "the longest of them; of one that still waits, so far"),
+    "probe.itl_s": ("s", "between two tokens at the probe's side, mean of those that ended"),
+    "probe.gaps": ("", "gaps between tokens that this mean is of"),
+    "probe.bunched_share": ("", "tokens that came together with the one before, of all but firsts"),
+    "probe.tokens": ("tok", "tokens of the probes that ended"),
+    "probe.ended": ("", "probes that ended well"),
+    "probe.failed": ("", "probes that did not"),
+    "probe.open": ("", "probes under way"),
+    "probe.delay_s": ("s", "how late the probe sent, the worst: its own lateness"),
+    "probe.lag_s": ("s", "how late the probe's own loop ran, the worst lately"),
     "torch.cuda_allocated_bytes": ("B", "GPU memory in live tensors"),
     "torch.cuda_reserved_bytes": ("B", "GPU memory that torch's allocator holds"),
     "torch.cuda_peak_bytes": ("B", "most GPU memory that was ever in live tensors"),
@@ -133,6 +152,12 @@ def quantity(name: str) -> Quantity:
     if numbered and f"gpu{numbered[2]}" in NAMES:
         plain = NAMES[f"gpu{numbered[2]}"]
         return Quantity(plain.unit, f"GPU {numbered[1]}: {plain.meaning}")
+    base, _, bound = name.partition(".le.")
+    if bound and base in NAMES:
+        return Quantity("", f"{NAMES[base].meaning}: those up to {bound}, above the bound before")
+    base, _, part = name.partition("@")
+    if part and base in NAMES:
+        return Quantity(NAMES[base].unit, f"{NAMES[base].meaning}, of {part}")
     return NAMES.get(name, Quantity("", name))
 
 

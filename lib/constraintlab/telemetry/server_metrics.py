@@ -49,6 +49,17 @@ class Gauge:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """Several gauges of the newest scrape together, those that the server has."""
+
+    names: tuple[str, ...]
+
+    def read(self, before: Scrape | None, now: Scrape) -> Reading:
+        found = [sum(values) for name in self.names if (values := now.values(name))]
+        return Reading.measured(sum(found)) if found else Reading.absent(now.lacks(self.names[0]))
+
+
+@dataclass(frozen=True)
 class Ratio:
     """What one counter grew by for each that another did, between two scrapes."""
 
@@ -83,10 +94,11 @@ class Mean:
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast a counter grew between two scrapes, over all its series."""
+    """How fast a counter grew between two scrapes, over all its series; mean: of one of them."""
 
     names: tuple[str, ...]
     labels: Labels = frozenset()
+    mean: bool = False
 
     def read(self, before: Scrape | None, now: Scrape) -> Reading:
         name = _first(self.names, now)
@@ -96,7 +108,8 @@ class Rate:
         grown = growth(before, now, (name,), self.labels) if before else None
         if grown is None or now.t <= before.t:
             return Reading.absent(FIRST)
-        return Reading.measured(grown[0] / (now.t - before.t))
+        many = len(now.values(name, self.labels)) if self.mean else 1
+        return Reading.measured(grown[0] / (now.t - before.t) / many)
 
 
 def _with(**labels: str) -> Labels:
@@ -107,39 +120,67 @@ STAGES = ("schedule", "forward", "draw", "detokenise", "emit", "receive", "frame
 """Of host time: the first five in the engine's process, the others in the front end's."""
 
 RUNNING = ("vllm:num_requests_running", "sglang:num_running_reqs")
+WAITING = ("vllm:num_requests_waiting", "sglang:num_queue_reqs")
 OURS = "constraintlab:"
 TOKENS, EVENTS = (f"{OURS}stream_tokens_total",), (f"{OURS}stream_events_total",)
 BYTES, WRITES = (f"{OURS}stream_bytes_total",), (f"{OURS}stream_writes_total",)
+HANDED_OVER = (
+    "sglang:num_prefill_prealloc_queue_reqs", "sglang:num_prefill_bootstrap_queue_reqs",
+    "sglang:num_prefill_inflight_queue_reqs", "sglang:num_decode_prealloc_queue_reqs",
+    "sglang:num_decode_transfer_queue_reqs", "sglang:num_grammar_queue_reqs",
+)  # fmt: skip
 UNSENT = "no token was sent"
 KV = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "sglang:token_usage")
-ITL = ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds",
-       "sglang:inter_token_latency_seconds")  # fmt: skip
+
+HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
+    "server.ttft_s": ("vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds"),
+    "server.itl_s": (
+        "vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds",
+        "sglang:inter_token_latency_seconds", "sglang:time_per_output_token_seconds",
+    ),
+    "server.e2e_s": ("vllm:e2e_request_latency_seconds", "sglang:e2e_request_latency_seconds"),
+    "server.queue_s": (
+        "vllm:request_queue_time_seconds", "vllm:time_in_queue_requests",
+        "sglang:queue_time_seconds",
+    ),
+    "server.prefill_s": ("vllm:request_prefill_time_seconds",),
+    "server.decode_s": ("vllm:request_decode_time_seconds",),
+    "server.inference_s": ("vllm:request_inference_time_seconds",),
+    "server.step_tokens": ("vllm:iteration_tokens_total",),
+}  # fmt: skip
+"""Histograms by our name for their mean; of each, the newest name first."""
 
 RULES: Mapping[str, Rule] = {
     "server.running": Gauge(RUNNING),
-    "server.waiting": Gauge(("vllm:num_requests_waiting", "sglang:num_queue_reqs")),
-    "server.slots": Gauge((f"{OURS}slots",)),
+    "server.waiting": Gauge(WAITING),
+    "server.waiting_for_room": Gauge(
+        ("vllm:num_requests_waiting_by_reason",), _with(reason="capacity")
+    ),
+    "server.slots": Gauge((f"{OURS}slots", "sglang:max_running_requests")),
     "server.kv_used_share": Gauge(KV, over="mean", zero_unless=RUNNING),
+    "server.handed_over": Sum(HANDED_OVER),
+    "server.requests_open": Gauge((f"{OURS}streams_open", "sglang:http_requests_active")),
     "server.preemptions_per_s": Rate(
         ("vllm:num_preemptions_total", "sglang:num_retracted_requests_total")
     ),
-    "server.prompt_tokens_per_s": Rate(("vllm:prompt_tokens_total",)),
-    "server.tokens_per_s": Rate(("vllm:generation_tokens_total",)),
-    "server.requests_per_s": Rate(("vllm:request_success_total",)),
+    "server.prompt_tokens_per_s": Rate(("vllm:prompt_tokens_total", "sglang:prompt_tokens_total")),
+    "server.tokens_per_s": Rate(("vllm:generation_tokens_total", "sglang:generation_tokens_total")),
+    "server.requests_per_s": Rate(("vllm:request_success_total", "sglang:num_requests_total")),
     "server.rejected_per_s": Rate((f"{OURS}requests_rejected_total",)),
     "server.prefix_hit_share": Ratio(
-        ("vllm:prefix_cache_hits_total",), ("vllm:prefix_cache_queries_total",),
+        ("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"),
+        ("vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"),
         "the prefix cache was not asked"),
-    "server.ttft_s": Mean(
-        ("vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds")
+    **{name: Mean(names) for name, names in HISTOGRAMS.items()},
+    "server.device_flops_per_s": Rate(
+        ("vllm:estimated_flops_per_gpu_total", "sglang:estimated_flops_per_gpu_total"), mean=True
     ),
-    "server.itl_s": Mean(ITL),
-    "server.e2e_s": Mean(("vllm:e2e_request_latency_seconds",)),
-    "server.queue_s": Mean(("vllm:request_queue_time_seconds", "sglang:queue_time_seconds")),
-    "server.prefill_s": Mean(("vllm:request_prefill_time_seconds",)),
-    "server.decode_s": Mean(("vllm:request_decode_time_seconds",)),
-    "server.inference_s": Mean(("vllm:request_inference_time_seconds",)),
-    "server.step_tokens": Mean(("vllm:iteration_tokens_total",)),
+    "server.device_read_bytes_per_s": Rate(
+        ("vllm:estimated_read_bytes_per_gpu_total", "sglang:estimated_read_bytes_per_gpu_total"),
+        mean=True,
+    ),
+    "server.device_busy_share": Rate(("sglang:gpu_execution_seconds_total",)),
+    "server.api_cores": Rate(("process_cpu_seconds_total",)),
     **{f"server.host_{s}_cores": Rate((f"{OURS}host_seconds_total",), _with(stage=s))
        for s in STAGES},
     "server.front_end_cores": Rate((f"{OURS}front_end_cpu_seconds_total",)),

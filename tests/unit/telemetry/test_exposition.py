@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from constraintlab.telemetry.exposition import Scrape, growth
+from constraintlab.telemetry.exposition import Scrape, growth, observed, quantile
 from constraintlab.telemetry.server_metrics import RULES, read
 from constraintlab.telemetry.source import FIRST
 
@@ -175,6 +175,47 @@ def test_what_prometheus_client_writes_is_read():
     assert found["server.tokens_per_s"].value == pytest.approx(5)
     assert found["server.itl_s"].value == pytest.approx(0.03)
     assert found["server.running"].value == 2
+
+
+def test_ranks_that_tell_the_same_count_once_and_a_sum_counts_without_its_parts():
+    name = "sglang:num_running_reqs"
+
+    def told(series):
+        text = "".join(f"{name}{{{labels}}} {n}\n" for labels, n in series)
+        return Scrape.of(f"# TYPE {name} gauge\n{text}", 0.0).values(name)
+
+    ranks = [f'dp_rank="{d}",tp_rank="{t}"' for d, t in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 5))]
+    found = told([(labels, 4) for labels in ranks])
+    assert found == [4, 4, 4], "rank 5 of dp_rank 2 has nobody to repeat"
+    classes = (('priority=""', 14), ('priority="0"', 9), ('priority="-1"', 5))
+    assert told(classes) == [14] and told(classes[1:]) == [9, 5]
+
+
+def buckets(*counts, labels='engine="0"'):
+    """Cumulative, below 0.1, 0.5, 1 and all."""
+    lines = [f"# TYPE {ITL} histogram"]
+    for bound, n in zip(("0.1", "0.5", "1.0", "+Inf"), counts, strict=True):
+        lines.append(f'{ITL}_bucket{{le="{bound}",{labels}}} {n}')
+    return "\n".join([*lines, f"{ITL}_sum{{{labels}}} 1", f"{ITL}_count{{{labels}}} {n}"]) + "\n"
+
+
+def test_what_a_histogram_observed_is_by_bucket_over_all_engines_and_across_a_reset():
+    inf = float("inf")
+    one, two = Scrape.of(buckets(1, 2, 3, 4), 0.0), Scrape.of(buckets(2, 5, 6, 8), 1.0)
+    assert observed(one, two, ITL) == {0.1: 1, 0.5: 2, 1.0: 0, inf: 1}
+    assert observed(two, one, ITL) == {0.1: 1, 0.5: 1, 1.0: 1, inf: 1}, "it began anew"
+    more = buckets(2, 5, 6, 8) + buckets(0, 7, 7, 7, labels='engine="1"').split("\n", 1)[1]
+    assert observed(one, Scrape.of(more, 1.0), ITL)[0.5] == 2 + 7
+    assert observed(one, two, "vllm:other") is None
+    assert observed(Scrape.of("", 0.0), two, ITL) is None, "unknown before is no zero"
+
+
+def test_a_quantile_lies_in_a_bucket():
+    found = {0.1: 90.0, 0.5: 9.0, 1.0: 0.0, float("inf"): 1.0}
+    assert quantile(found, 0.5) == (0.0, 0.1)
+    assert quantile(found, 0.95) == quantile(found, 0.99) == (0.1, 0.5)
+    assert quantile(found, 0.995) == (1.0, float("inf"))
+    assert quantile({0.1: 0.0}, 0.5) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=1, max_size=20))
