@@ -9,6 +9,7 @@ from statistics import fmean
 
 from constraintlab.course.culprits import holders, long_share
 from constraintlab.course.halves import Halves
+from constraintlab.course.pressure import full, load
 from constraintlab.course.show import Table
 from constraintlab.course.tail_stage import Faced
 from constraintlab.course.tail_virtual import Day
@@ -35,7 +36,8 @@ def faced(slo: float, *runs: Faced) -> Table:
         "requests": lambda r: f"{len(r.seen)}",
         "tok/s that came": lambda r: "as many as it takes" if math.isinf(r.offered) else
         f"{r.offered:,.0f}",
-        "tok/s done": lambda r: f"{r.rate:,.0f}",
+        "full slots could do": lambda r: f"{full(r.ran, r.setup.slots):,.0f}",
+        "load ρ": lambda r: "" if math.isinf(r.offered) else f"{load(r):.2f}",
         "first token, median": lambda r: ms(r.ttft()[50]),
         "first token, p90": lambda r: ms(r.ttft()[90]),
         "first token, p99": lambda r: spread(r.ttft(), 99),

@@ -1,5 +1,6 @@
 """Lab 07's parts that need no engine: its users, the virtual clock's days, one server, culprits."""
 
+import asyncio
 import math
 from dataclasses import replace
 from itertools import pairwise, product
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from constraintlab.course import culprits, tail_tables, tail_virtual, thinking
+from constraintlab.course import culprits, pressure, tail_tables, tail_virtual, thinking
 from constraintlab.course.driver import Ran
 from constraintlab.course.single_server import single
 from constraintlab.engine.answer import Answer
@@ -188,3 +189,38 @@ def test_long_prompts_beside_answers_take_a_third_of_the_time():
     tokens = requests[0][1].max_tokens
     assert tokens * pace + 6 * 0.1 == pytest.approx(1.8, abs=2 * pace), "as long as prompts come"
     assert requests[-1][1].max_tokens == 1 and len(requests[-1][0]) == 300
+
+
+def test_the_load_is_what_came_over_what_full_slots_do_at_the_same_pace():
+    ran, setup = answered(DUE, slots=4)
+    tokens = sum(output for _, _, output in DUE) / len(DUE)
+    steps = ran.offered.steps
+    context = sum(s.keys for s in steps) / sum(s.decodes for s in steps)
+    own = COST.step(0, 0, [(10, 0)]) - COST.step(0, 0)
+    expected = 1 / (COST.step(4, 4 * context) / 4 + own / tokens)
+    assert pressure.full(ran, 4) == pytest.approx(expected, rel=0.01)
+    run = SimpleNamespace(ran=ran, setup=setup, offered=0.5 * expected)
+    assert pressure.load(run) == pytest.approx(0.5, rel=0.01)
+
+
+@pytest.mark.parametrize("paces, sent", [([1.0], 1), ([1.1], 1), ([2.0, 1.0], 2), ([0.5, 0.4], 2)])
+def test_users_come_again_when_the_machine_had_another_pace(paces, sent):
+    users, calls = thinking.thoughts(40), []
+
+    async def face(name, setup, some, at):
+        pace = paces[len(calls)]
+        calls.append(at)
+        ran, _ = answered(DUE, cost=COST.times(1 / pace), slots=4)
+        return SimpleNamespace(
+            ran=ran, setup=setup, offered=sum(map(thinking.length, some)) / at[-1]
+        )
+
+    known = pressure.full(answered(DUE, slots=4)[0], 4)
+    stage = SimpleNamespace(face=face)
+    _, came = asyncio.run(
+        pressure.at_load(stage, "x", replace(SETUP, slots=4), users, wanted=0.8, known=known)
+    )
+    assert len(calls) == sent and came.at == calls[-1]
+    if sent == 2:
+        rate = thinking.mean(users) * 39 / calls[1][-1]
+        assert rate == pytest.approx(0.8 * known * paces[0], rel=0.02), "at the pace that it had"
