@@ -64,8 +64,8 @@ class Faced(Halves):
 
     @property
     def worst(self) -> Report:
-        """The moment at which most requests waited."""
-        return max(self.ran.reports, key=lambda r: r.waiting)
+        """The moment at which most requests waited, and of those one at which most ran."""
+        return max(self.ran.reports, key=lambda r: (r.waiting, r.running))
 
 
 class TailStage(ServingStage):
@@ -86,10 +86,12 @@ class TailStage(ServingStage):
         return self._live is not None
 
     async def face(
-        self, name: str, setup: Setup, some: Sequence[Question] | Asked, at: Sequence[float]
-    ) -> Faced:
-        """An open loop: each question is sent when it is due, whatever the engine does."""
-        offered = sum(map(length, some)) / max(at[-1], 1e-9)
+        self, name: str, setup: Setup, some: Sequence[Question] | Asked, at: Sequence[float],
+        endless: bool = True,
+    ) -> Faced:  # fmt: skip
+        """An open loop: each question is sent when it is due, whatever the engine does. endless:
+        they are a stretch of a day on which others come too; if not, nobody else exists."""
+        offered = sum(map(length, some)) / max(at[-1], 1e-9) if endless else math.inf
         return await self._run(name, setup, some, offered, lambda: self.driver.run(some, at))
 
     async def spar(
@@ -159,10 +161,11 @@ class TailStage(ServingStage):
         return self._gaps[key]
 
     def _verdict(self, ran: Ran, gap: Between, caps: Capacities) -> tuple[Verdict, Stack]:
-        """While requests still came. Whoever comes later is part of the population: so a load
-        that is less than what full slots would do is itself what binds."""
+        """While requests still came. On an endless day whoever comes later is part of the
+        population: so a load that is less than what full slots would do is itself what binds."""
         window = ran.coming
         stack = engine_stack(window, caps, gap)
-        stack = replace(stack, offered=self._offered, population=math.inf)
+        if math.isfinite(self._offered):
+            stack = replace(stack, offered=self._offered, population=math.inf)
         rates = measured(ran.within(window))
         return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack

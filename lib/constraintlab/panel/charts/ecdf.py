@@ -21,8 +21,8 @@ WIDTH, HEIGHT = 470, 190
 BESIDE = 64
 """Between the curves and the table."""
 
-LETTER = 7.0
-"""Pixels that a letter takes, about."""
+LETTER = 8.5
+"""Pixels that a letter of a curve's name takes, at most but for a few."""
 
 ROW, CELL, NAME = 19, 62, 128
 
