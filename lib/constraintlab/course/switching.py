@@ -36,6 +36,8 @@ class Switching:
         self.stage, self.setup, self.some, self.at = stage, setup, some, at
         self.order, self.touched = BY_ITSELF[0], False
         self._since: list[tuple[float, str]] = []
+        self._answers: Sequence[Answer] = ()
+        """Of its own run: a later cell's are others'."""
         self._note = "not started"
         self._box = self._shown = None
         self._running = False
@@ -47,7 +49,7 @@ class Switching:
 
     async def run(self) -> None:
         """Until all are answered. The panel draws meanwhile."""
-        self._since, self._running = [(time.monotonic(), self.order)], True
+        self._since, self._answers, self._running = [], (), True
         turning = asyncio.ensure_future(self._turn())
         try:
             await self.stage.face("by hand", self.setup, self.some, self.at)
@@ -62,7 +64,7 @@ class Switching:
         while not self.stage.live:
             await asyncio.sleep(0.01)
         began = time.monotonic()
-        self._since = []
+        self._since, self._answers = [], self.stage.driver.answers
         self._apply(self.order)
         while not self.touched and time.monotonic() - began < self.at[-1] / 2:
             await asyncio.sleep(0.05)
@@ -86,7 +88,7 @@ class Switching:
         """Order → seconds to the first token of the short half of those that came under it."""
         found: dict[str, list[float]] = {}
         half = median(q.length for q in self.some)
-        for question, answer in zip(self.some, self.stage.driver.answers, strict=False):
+        for question, answer in zip(self.some, self._answers, strict=False):
             if answer.times and question.length <= half and self._since:
                 found.setdefault(self._under(answer), []).append(answer.times[0] - answer.sent)
         return found

@@ -128,6 +128,16 @@ def test_an_order_changes_by_itself_half_way_and_is_told_apart(runs):
     assert "MLFQ" in switching.html() and "▶ MLFQ" in switching.html()
 
 
+def test_what_runs_afterwards_is_not_told_as_its_own(runs):
+    switching = runs[4]
+    driver, shown = switching.stage.driver, switching.seen
+    kept, driver.answers = driver.answers, [SimpleNamespace(times=[9.0], sent=8.0)] * len(USERS)
+    try:
+        assert switching.seen == shown
+    finally:
+        driver.answers = kept
+
+
 def test_a_choice_acts_at_once_and_stops_the_turning():
     told = []
     stage = SimpleNamespace(
