@@ -182,6 +182,6 @@ def doing(cause: str) -> str:
 
 def duration(seconds: float) -> str:
     """`2.3 s`, `140 ms`."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:,.0f} s"

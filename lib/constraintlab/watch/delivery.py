@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constraintlab.watch.facts import Facts
+from constraintlab.watch.numbers import amount
 from constraintlab.watch.rule import ramp
 
 LAG = 0.002
@@ -30,16 +31,11 @@ def lag(f: Facts) -> float:
 
 
 def _lag_evidence(f: Facts) -> list[str]:
-    found = [
-        f"between two tokens: {_ms(f['probe_itl'])} at a client, {_ms(f['itl'])} at the server"
-    ]
+    seen, made = amount(f["probe_itl"], "s"), amount(f["itl"], "s")
+    found = [f"between two tokens: {seen} at a client, {made} at the server"]
     if "bunched" in f:
         found.append(f"{f['bunched']:.0%} of the tokens come together with the one before")
     return found
-
-
-def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.3g} ms"
 
 
 def _held(f: Facts) -> float:
@@ -106,8 +102,8 @@ def outside_evidence(f: Facts) -> list[str]:
         f"{inside:.0f}: the others are being tokenised, detokenised or written"
     ]
     if "ttft" in f:
-        waited = f" of which {f['queue']:.2g} s in the queue" if "queue" in f else ""
-        found.append(f"a first token takes {f['ttft']:.2g} s,{waited}".rstrip(","))
+        waited = f" of which {amount(f['queue'], 's')} in the queue" if "queue" in f else ""
+        found.append(f"a first token takes {amount(f['ttft'], 's')},{waited}".rstrip(","))
     if "kv" in f:
         found.append(f"the KV pool is {f['kv']:.0%} full")
     return found

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 
 from constraintlab.load.slo import Slo
 from constraintlab.watch.facts import Facts
+from constraintlab.watch.numbers import amount
 from constraintlab.watch.window import Window
 
 P = 0.99
@@ -51,7 +52,7 @@ class Late:
         return found
 
     def __str__(self) -> str:
-        promise = f"{self.name} ≤ {_seconds(self.limit)}"
+        promise = f"{self.name} ≤ {amount(self.limit, 's')}"
         if self.p99 is None:
             return f"{promise}: nothing was observed"
         where = f"p99 is {_between(self.p99)}"
@@ -79,7 +80,8 @@ def late(window: Window, facts: Facts, slo: Slo, binds: str = "") -> tuple[Late,
         if missed:
             why = _gaps(facts) if f.name == "itl" else _part(window, p99, parts, binds)
         elif facts.get(PROBED.get(f.name, ""), 0.0) > limit:
-            why = f"but a probe took {_seconds(facts[PROBED[f.name]])}: on the way to the client"
+            took = amount(facts[PROBED[f.name]], "s")
+            why = f"but a probe took {took}: one beyond the p99, or its way to the client is long"
         found.append(Late(f.name, limit, p99, missed, window.over(name, limit), why))
     return tuple(found)
 
@@ -117,9 +119,5 @@ def _gaps(facts: Facts) -> str:
 def _between(bounds: tuple[float, float]) -> str:
     low, high = bounds
     if not math.isfinite(high):
-        return f"over {_seconds(low)}"
-    return f"{_seconds(low)} to {_seconds(high)}" if low else f"up to {_seconds(high)}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+        return f"over {amount(low, 's')}"
+    return f"{amount(low, 's')} to {amount(high, 's')}" if low else f"up to {amount(high, 's')}"

@@ -11,7 +11,8 @@ from constraintlab.telemetry.recording import Recorder, RecordingError
 from constraintlab.watch.attached import Attached, Counted
 from constraintlab.watch.command import NO_VERDICT, TROUBLE, VERDICT, Options, attach
 from constraintlab.watch.diagnosis import Diagnosis
-from constraintlab.watch.view import amount, view
+from constraintlab.watch.numbers import amount
+from constraintlab.watch.view import view
 from constraintlab.watch.words import lines, sentence
 
 WINDOW = 30.0

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from constraintlab.watch.advice import to_switch_on
 from constraintlab.watch.facts import Facts
+from constraintlab.watch.numbers import amount
 from constraintlab.watch.rule import Rule, saturated
 from constraintlab.watch.window import Window
 
@@ -24,7 +25,7 @@ def notes(window: Window, facts: Facts) -> Iterator[str]:
     if window.gaps:
         yield f"{window.gaps} of {len(window.samples)} looks failed: they count for nothing"
     if facts.get("rejected"):
-        yield f"{facts['rejected']:.2g} requests a second are turned away"
+        yield f"{amount(facts['rejected'])} requests a second are turned away"
     for name in ("running", "waiting", "kv"):
         if "no evidence" in facts.why(name):
             yield f"{name}: {facts.why(name)}"
@@ -40,5 +41,6 @@ def notes(window: Window, facts: Facts) -> Iterator[str]:
         yield f"the probe itself was up to {facts['probe_lag'] * 1e3:.0f} ms late: a busy machine"
     for name, parts in facts.parts.items():
         if len(parts) > 1:
-            low, high = min(parts, key=parts.get), max(parts, key=parts.get)
-            yield f"{name} by engine: {parts[low]:.2g} ({low}) to {parts[high]:.2g} ({high})"
+            ends = min(parts, key=parts.get), max(parts, key=parts.get)
+            low, high = (f"{amount(parts[end])} ({end})" for end in ends)
+            yield f"{name} by engine: {low} to {high}"

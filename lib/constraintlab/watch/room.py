@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from constraintlab.watch.facts import Facts
+from constraintlab.watch.numbers import amount
 from constraintlab.watch.rule import ramp, saturated, waiting
 
 
@@ -43,7 +44,7 @@ def kv_evidence(f: Facts) -> list[str]:
     if "headroom" in f:
         found.append(f"there is room for {f['headroom']:.1f} more requests of the usual size")
     if f.get("preemptions", 0.0) > 0:
-        found.append(f"{f['preemptions']:.2g} requests a second lose their KV to another one")
+        found.append(f"{amount(f['preemptions'])} requests a second lose their KV to another one")
     return found + _more_room(f)
 
 

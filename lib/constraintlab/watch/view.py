@@ -11,6 +11,7 @@ from rich.text import Text
 from constraintlab.panel.palette import COLOURS, MARKS
 from constraintlab.telemetry.sample import Sample
 from constraintlab.watch.diagnosis import Diagnosis
+from constraintlab.watch.numbers import amount
 from constraintlab.watch.words import sentence
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -140,15 +141,6 @@ def bullets(items: Sequence[str]) -> Table:
     for item in items:
         found.add_row("  ·", Text(item))
     return found
-
-
-def amount(value: float, unit: str) -> str:
-    """`12.3 ms`, `97%`, `1.2k/s`."""
-    if unit == "%":
-        return f"{value:.0%}"
-    if unit == "s":
-        return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
-    return f"{value:,.0f}{unit}" if value >= 100 or value == int(value) else f"{value:.2g}{unit}"
 
 
 def _range(known: Sequence[float], unit: str) -> str:

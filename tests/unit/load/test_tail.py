@@ -87,7 +87,8 @@ def test_a_wrong_word_names_the_fix():
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.0123, "12.3 ms"), (0.5, "500 ms"), (1, "1.0 s"),
-                                                (9.94, "9.9 s"), (1234, "1,234 s")])  # fmt: skip
+                                                (9.94, "9.9 s"), (0.9997, "1.0 s"),
+                                                (1234, "1,234 s")])  # fmt: skip
 def test_durations_are_short(seconds, said):
     assert duration(seconds) == said
 
