@@ -29,7 +29,8 @@ class Half:
 
     @classmethod
     def both(cls, records: Sequence[Record], slo: Slo) -> tuple[Half, ...]:
-        """Short and long; the long half is empty where all answers have one length."""
+        """Short and long; the long half is empty where half of the answers or more have the most
+        tokens of all: one length, or one limit."""
         done = [r for r in records if r.ok]
         if not done:
             return ()

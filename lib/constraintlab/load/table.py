@@ -90,7 +90,8 @@ def _lines(report: Report) -> list[str]:
         found.append(f"goodput {per_s:.2f} requests/s: {share:.0%} of all within {report.slo}")
     for half in report.halves:
         if not _differ(report):
-            found.append(f"all answers have {half.split:g} output tokens: none is short or long")
+            most = f"{half.split:g} output tokens, and none has more"
+            found.append(f"half of the answers or more have {most}: there is no long half")
             break
         within = "" if half.good is None else f", {half.good / half.n:.0%} within the SLO"
         found.append(f"{half.name}: {half.n} answers of {half.words}{within}")

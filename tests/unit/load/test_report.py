@@ -122,11 +122,13 @@ def test_short_and_long_answers_have_ladders_and_goodputs_of_their_own():
         assert row in words
 
 
-def test_answers_of_one_length_are_neither_short_nor_long():
-    report = Report.of([record(i) for i in range(5)])
-    assert [h.n for h in report.halves] == [5, 0] and report.halves[1].e2e is None
+@pytest.mark.parametrize("lengths", [[4] * 5, [2, 3, 4, 4, 4, 4]])
+def test_where_half_have_the_most_tokens_of_all_there_is_no_long_half(lengths):
+    report = Report.of([record(i, tokens=n) for i, n in enumerate(lengths)])
+    assert [h.n for h in report.halves] == [len(lengths), 0] and report.halves[1].e2e is None
     words = table(report)
-    assert "all answers have 4 output tokens" in words and "TTFT short" not in words
+    assert "half of the answers or more have 4 output tokens, and none has more" in words
+    assert "TTFT short" not in words
     assert Report.of([record(0, "cut")]).halves == ()
 
 
