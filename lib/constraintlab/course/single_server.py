@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 
 from constraintlab.course.driver import Ran
 from constraintlab.engine.kv.counted import CountedKV
+from constraintlab.engine.ledger import OWN
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
@@ -28,9 +29,10 @@ MODELLED, SEEN = "virtual clock, its 95% interval", "the engine; bar: nine of te
 
 @dataclass(frozen=True)
 class Single:
-    """The engine with one slot. wait, service: mean seconds; load: λ · E[S]; low, high: within
-    which nine of ten runs of so few requests have their mean wait, by the virtual clock; formula:
-    what it says of this load and these services, infinite from a load of 1 on."""
+    """The engine with one slot. wait, service: mean seconds, measured, by the bills of its ledger;
+    load: λ · E[S]; cv2: of its services. formula: seconds that it says of this load and these
+    services, infinite from a load of 1 on. virtual: the same requests' mean wait on the virtual
+    clock; low, high: within which nine of ten runs of so few requests have theirs, there."""
 
     requests: int
     wait: float
@@ -67,10 +69,8 @@ def single(ran: Ran, setup: Setup, requests: int = 2000, again: int = 30) -> Sin
     cost = StepCost.fit(offered.steps)
     sizes = [(d.prompt, d.output) for d in offered.due]
     ghosts = offered.replay(setup)
-    services = [g.ended - g.admitted for g in ghosts]
-    waits = [a.times[0] - a.sent for a in offered.answers]
-    # The engine stamps no admission: of the time to the first token, the rest is its own prompt.
-    own = fmean(g.first - g.admitted for g in ghosts)
+    services = [sum(a.bill.get(cause, 0.0) for cause in OWN) for a in offered.answers]
+    waits = [sum(a.bill.values()) - s for a, s in zip(offered.answers, services, strict=True)]
     span = offered.sent[-1] - offered.sent[0]
     service, rate = fmean(services), (len(sizes) - 1) / span
     load = rate * service
@@ -90,7 +90,7 @@ def single(ran: Ran, setup: Setup, requests: int = 2000, again: int = 30) -> Sin
             )
         )  # fmt: skip
     return Single(
-        len(sizes), max(0.0, fmean(waits) - own), service, load,
+        len(sizes), fmean(waits), service, load,
         mean_wait(load, services) if load < 1 else math.inf,
         fmean(g.admitted - g.arrival for g in ghosts), means[drop - 1], means[-drop],
         variation(services), tuple(points),
