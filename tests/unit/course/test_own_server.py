@@ -37,7 +37,9 @@ def test_three_slots_before_a_queue_are_composed_as_lab_06_does():
         idle = [_scrape(server) for _ in range(2)]
         assert counted(idle, CAPS) is None, "an engine that did nothing"
         with Fleet(target, Workload(Uniform(100.0), shape, limit=60, text=words)) as fleet:
+            end = time.monotonic() + 60
             while fleet.counters.tokens < 200:
+                assert time.monotonic() < end, "no 200 tokens within a minute"
                 time.sleep(0.05)
             scrapes = []
             for _ in range(8):

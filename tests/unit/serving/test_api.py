@@ -143,7 +143,7 @@ def test_the_interface_describes_every_cause(server):
 
 
 def test_who_waits_for_a_slot_is_told_so():
-    ask = {"prompt": " babab", "max_tokens": 100, "ignore_eos": True}
+    ask = {"prompt": " babab", "max_tokens": 300, "ignore_eos": True}
     with (
         serving(Setup(model="stub@1000", blocks=64, slots=1)) as one,
         ThreadPoolExecutor(4) as pool,

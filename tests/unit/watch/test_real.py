@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -56,6 +57,14 @@ CASES = {
 }  # fmt: skip
 
 
+def until(holds, seconds=60.0):
+    """Wait for it, and leave the server its core meanwhile."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds:g} s"
+        time.sleep(0.02)
+
+
 @pytest.fixture(scope="module", params=CASES)
 def seen(request, tmp_path_factory):
     """(case, recording's file, raw texts of /metrics) of nine seconds."""
@@ -79,8 +88,8 @@ def seen(request, tmp_path_factory):
         fleet = stack.enter_context(Fleet(target, load))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(looks, "_fetch", kept)
-        while fleet.counters.streaming < min(4, case.limit) and case.constraint.value != "demand":
-            pass
+        if case.constraint is not Resource.DEMAND:
+            until(lambda: fleet.counters.streaming >= min(4, case.limit))
         ran = RUN.invoke(
             app,
             [
