@@ -69,8 +69,9 @@ def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
     """The same with what a composed model makes of counted work: shares, worth, a prediction.
 
     Where gauges and clients were not enough it is the verdict. Where it names something else, both
-    are named, the evidence of gauges and clients first. Where its prediction is far from what was
-    measured it is left out, and that is said.
+    are named, the evidence of gauges and clients first; where it names the offered load alone, that
+    is evidence, and no second name for a link or a reader. Where its prediction is far from what
+    was measured it is left out, and that is said.
     """
     if counted is None or not counted.constraint or found.looks < FEW:
         return found
@@ -82,6 +83,11 @@ def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
         verdict = replace(counted, evidence=(*found.verdict.evidence, *counted.evidence))
         return replace(found, verdict=verdict, confidence="medium")
     first, theirs = found.verdict.constraint[0], counted.constraint[0]
+    if theirs is Resource.DEMAND is not first:
+        # What its work leaves to others: its shares are of an engine that is not what binds.
+        room = "by counted work the engine could do more than came"
+        verdict = replace(found.verdict, evidence=(*found.verdict.evidence, room))
+        return replace(found, verdict=verdict)
     names = tuple(dict.fromkeys((first, *counted.constraint[:1], *found.verdict.constraint)))[:2]
     evidence, sure = list(found.verdict.evidence), found.confidence
     if theirs is first:

@@ -122,6 +122,14 @@ def test_counted_work_that_disagrees_is_named_second_and_nobody_is_sure():
     assert any("--api-server-count" in t for t in found.tries)
 
 
+def test_where_counted_work_has_room_left_the_load_is_no_second_constraint():
+    before = diagnosed("vllm 0.11", KV_STARVED)
+    found = with_counted(before, counted(constraint=(R.DEMAND,), shares={R.DEMAND: 1.0}))
+    assert found.verdict.constraint == before.verdict.constraint == (R.KV_CAPACITY,)
+    assert "the engine could do more than came" in found.verdict.evidence[-1]
+    assert not any("without that limit" in e for e in found.verdict.evidence)
+
+
 def test_counted_work_is_the_verdict_where_the_gauges_were_not_enough():
     blind = diagnosed("vllm 0.11", KV_STARVED, without=("waiting",))
     assert not blind.known and with_counted(blind, None) == blind
