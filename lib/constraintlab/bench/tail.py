@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -40,9 +41,9 @@ FCFS, QUEUE = POLICIES[:2]
 
 WHOLE = Setup(model="reasoner", policy="continuous", slots=16, tokens=2048, threads=1, blocks=1024)
 CHUNKED = replace(WHOLE, policy="chunked", tokens=200)
-DECODES, WRITES, PROMPTS, LONG, EVERY = 8, 800, 12, 1500, 2.4
-"""Requests that decode, and their tokens; long prompts beside them, their tokens, and the time from
-one to the next, in times that one takes alone."""
+DECODES, PROMPTS, LONG, EVERY = 8, 12, 1500, 2.4
+"""Requests that decode; long prompts beside them, their tokens, and the time from one to the next
+in times that one takes alone."""
 
 
 def label(policy: tuple[str, dict]) -> str:
@@ -90,9 +91,9 @@ def short(run: Offered) -> float:
     return Distribution.of(few)[99.0]
 
 
-def crowd(every: float) -> list[Due]:
-    """Decodes, and long prompts that come beside them one after the other."""
-    writers = [Due(0.0, 16, WRITES)] * DECODES
+def crowd(every: float, writes: int) -> list[Due]:
+    """Decodes of so many tokens, and long prompts that come beside them one after the other."""
+    writers = [Due(0.0, 16, writes)] * DECODES
     return writers + [Due(every * (i + 1), LONG, 1) for i in range(PROMPTS)]
 
 
@@ -150,7 +151,10 @@ def chunks(report: Report, say: Say, pairs: int = 7) -> None:
     with Direct(WHOLE) as direct:
         alone = median(direct.offer([Due(0.0, LONG, 1)]).ttft[0] for _ in range(5))
         every = EVERY * alone
-        due = crowd(every)
+        decode = direct.offer([Due(0.0, 16, 200)] * DECODES)
+        pace = median(step.seconds for step in decode.steps if not step.prompts)
+        writes = math.ceil((PROMPTS + 1) * (every - alone) / pace)
+        due = crowd(every, writes)
         for i in range(pairs + 1):
             found = {}
             for setup in (WHOLE, CHUNKED)[:: -1 if i % 2 else 1]:
@@ -162,7 +166,7 @@ def chunks(report: Report, say: Say, pairs: int = 7) -> None:
             gains.append(tail_of(whole.gaps(decoding)) / tail_of(cut.gaps(decoding)))
             rates.append(cut.rate / whole.rate)
     where = (
-        f"{DECODES} requests write {WRITES} tokens each beside {PROMPTS} prompts of {LONG}, one "
+        f"{DECODES} requests write {writes} tokens each beside {PROMPTS} prompts of {LONG}, one "
         f"every {1e3 * every:.0f} ms, {EVERY:g} times what it takes alone; whole prompts "
         f"({WHOLE.tokens} tokens a step) against chunks ({CHUNKED.tokens})"
     )

@@ -91,7 +91,7 @@ def _object(**properties: dict) -> dict:
 
 
 def _timings() -> dict:
-    """Milliseconds by cause; a cause that cost nothing is left out."""
+    """Milliseconds by cause; a cause that cost nothing may be left out."""
     causes = {
         cause: {"type": "number", "minimum": 0, "description": f"Milliseconds: {words}."}
         for cause, words in CAUSES.items()

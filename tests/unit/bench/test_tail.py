@@ -14,7 +14,7 @@ def test_every_metric_is_there_with_its_spread_and_what_it_stands_for(monkeypatc
     monkeypatch.setattr(tail, "WHOLE", stub)
     monkeypatch.setattr(tail, "CHUNKED", Setup(**{**stub.__dict__, "policy": "chunked"}))
     monkeypatch.setattr(tail, "POLICIES", tail.POLICIES[:2])
-    for name, value in (("SCALE", 64.0), ("WRITES", 100)):
+    for name, value in (("SCALE", 64.0), ("LONG", 100)):
         monkeypatch.setattr(tail, name, value)
     told = []
     report = tail.run(60, 1, say=told.append)

@@ -155,7 +155,7 @@ def test_a_day_on_the_virtual_clock_and_a_limit_that_cuts():
     assert len(free.half(True)) + len(free.half(False)) == 400 == free.ttft().n
     assert free.tail().requests[0].ttft == free.ttft().high
     table = str(tail_tables.payers([free, cut]))
-    assert "free" in table and tail_tables.ms(cut.ttft(False)[99]) in table
+    assert "free" in table and tail_tables.ms(cut.ttft(False)[90]) in table
     loads = str(tail_tables.loads([(rate, free), (rate, cut)], "why"))
     assert f"{cut.cut / 400:.1%}" in loads and "waited most for" in loads and "why" in loads
     rooms = str(tail_tables.rooms([(SETUP, free)]))

@@ -26,7 +26,7 @@ CAPS = Capacities(
     cores=2,
 )
 FCFS = Setup("reasoner", policy="continuous", blocks=128, slots=2, tokens=256, threads=1)
-USERS = [*alike(2, 234), *alike(14, 36)]
+USERS = [*alike(2, 450), *alike(14, 36)]
 """Two long ones take both slots, and the rest come right behind."""
 
 AT = [0.0, 0.001, *(0.05 + 0.01 * i for i in range(14))]
