@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from constraintlab.engine.books import Bills, Books
 from constraintlab.engine.kv.store import KVStats
 from constraintlab.engine.ledger import Bill
 from constraintlab.engine.loop import Engine, Step
+from constraintlab.engine.owners import blocks
 from constraintlab.engine.report import SHARED, TOTALS, Counted, Life, Report
-from constraintlab.engine.request import Phase, Request
+from constraintlab.engine.request import Request
 from constraintlab.engine.virtual.cost import Took, pairs
 
 KEPT = 64
@@ -184,18 +185,3 @@ class Meter:
             tuple(self._recent),
             steps,
         )
-
-
-def blocks(kv, lives: Iterable[tuple[Request, Life]]) -> tuple[list[int], list[int]]:
-    """Per block of a store: the number of the life that holds it, and the tokens in it."""
-    owners, filled = [0] * kv.units, [0] * kv.units
-    size = kv.block_size
-    for request, life in lives:
-        if request.phase is not Phase.RUNNING or request not in kv:
-            continue
-        left = request.computed
-        for block in kv.block_table(request):
-            owners[block] = SHARED if owners[block] else life.number
-            filled[block] = max(filled[block], min(size, max(0, left)))
-            left -= size
-    return owners, filled
