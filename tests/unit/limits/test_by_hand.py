@@ -136,6 +136,13 @@ def test_a_capacity_that_nobody_measured_gives_insufficient_evidence():
     assert "bandwidth" in v.missing[0] and not v.sure
 
 
+def test_a_capacity_that_nobody_measured_and_nobody_needs_is_no_matter():
+    caps = machine()
+    blind = type(caps)(caps.compute, caps.bandwidth, Estimate.absent("B/s", "not probed"))
+    v = diagnose(decode(population=8), blind)
+    assert v.constraint == (R.BANDWIDTH,) and v.worth[R.PAGES] == 1
+
+
 def test_an_unknown_dtype_gives_insufficient_evidence():
     v = diagnose(Stack((Kernel("k", Work(1e9), unit="bfloat16"),)), machine())
     assert v.outcome == "insufficient evidence" and "compute.bfloat16" in v.missing[0]

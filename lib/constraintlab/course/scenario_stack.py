@@ -1,0 +1,80 @@
+"""A virtual run's counters as a stack: what a verdict on a scenario rests on.
+
+The recipe gives what an operator knows of their own deployment: the model's shape, the pool, the
+slots, the link's rate, how fast readers read. Everything else is counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+from constraintlab.engine.virtual.counts import Counts, Steps
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.readers import Readers
+from constraintlab.limits.stack import HostStage, Stack, kv_room
+from constraintlab.limits.stations import front_end, link
+from constraintlab.limits.work import Kernel, Work
+from constraintlab.scenarios.run import Ran
+from constraintlab.scenarios.scenario import Scenario
+
+
+def capacities(s: Scenario) -> Capacities:
+    """The machine's ceilings, as probes would find them."""
+    absent = Estimate.absent("B/s", "no fresh memory on the virtual clock")
+    return Capacities(
+        {"float32": Estimate(s.compute, s.compute, s.compute, "FLOP/s", "modelled")},
+        Estimate(s.bandwidth, s.bandwidth, s.bandwidth, "B/s", "modelled"),
+        absent,
+    )
+
+
+def together(runs: Sequence[Ran]) -> Counts:
+    """The counters of several runs as those of one long one."""
+    return reduce(add, (r.counts for r in runs))
+
+
+def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
+    """The average step's kernels. The products of steps with prompts are a kernel of their own:
+    which side of a kernel is the longer differs between a step of few tokens and one of many."""
+    steps = counts.plain.steps + counts.mixed.steps
+    sequences = counts.plain.sequences + counts.mixed.sequences
+    both = counts.plain + counts.mixed
+
+    def products(name: str, kind: Steps) -> Kernel:
+        flops = s.flops * (kind.decodes + kind.tokens) / sequences
+        return Kernel(name, Work(flops), Work(0.0, s.weights * kind.steps / steps))
+
+    found = [products("products", counts.plain), products("products with prompts", counts.mixed)]
+    found.append(
+        Kernel("attention", Work(s.look * both.keys / sequences, s.kv * both.keys / sequences))
+    )
+    looks = Work(s.look * both.pairs / sequences, s.kv * both.looked / sequences)
+    return (*found, Kernel("attention of prompts", looks))
+
+
+def stack_of(s: Scenario, counts: Counts) -> Stack:
+    """The stack at the working point that was counted."""
+    both = counts.plain + counts.mixed
+    room = kv_room(s.blocks * s.block_size, [(counts.resident, counts.held)])
+    stations = []
+    if s.frame:
+        stations.append(front_end({"frame": s.frame}))
+    if s.wire and math.isfinite(s.link):
+        stations.append(link(s.wire, s.link))
+    seen = sum(counts.gaps.values())
+    slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
+    return Stack(
+        kernels(s, counts),
+        (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),
+        tuple(stations),
+        slow,
+        tokens=counts.drawn / both.sequences,
+        population=math.inf if s.open else counts.open / counts.seconds,
+        slots=s.slots,
+        kv_room=room,
+        offered=counts.arrived / counts.seconds if s.open else math.inf,
+    )

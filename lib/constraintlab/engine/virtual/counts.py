@@ -1,0 +1,68 @@
+"""`Counts`: what a virtual run did, added up, for whoever wants to know what bound it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+
+
+class Added:
+    """Adds and takes away field by field."""
+
+    def __sub__(self, other):
+        return type(self)(*(a - b for a, b in self._beside(other)))
+
+    def __add__(self, other):
+        return type(self)(*(a + b for a, b in self._beside(other)))
+
+    def _beside(self, other):
+        return [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+
+
+@dataclass(slots=True)
+class Steps(Added):
+    """Steps of one kind. sequences: that were in them; decodes: of those, with one token each;
+    keys: tokens of KV that decodes read; tokens: of prompts; pairs: of such a token and one that it
+    looks back at; looked: tokens of KV that prompts read."""
+
+    steps: float = 0.0
+    sequences: float = 0.0
+    decodes: float = 0.0
+    keys: float = 0.0
+    tokens: float = 0.0
+    pairs: float = 0.0
+    looked: float = 0.0
+
+
+@dataclass(slots=True)
+class Counts(Added):
+    """plain: steps that only decode; mixed: those with prompts. seconds: that passed. drawn: output
+    tokens drawn. lost: tokens of KV that preemptions threw away. resident, waiting, open:
+    request-seconds admitted, not admitted, and from arrival until the last token is read. held: of
+    the residents', by tokens of KV set aside (token-seconds). lacks: seconds in which the first in
+    the queue lacked `slots`, `kv` or `prefill`, see `StepPlan.waits`. arrived: output tokens that
+    requests asked for as they came. gaps: request-seconds of the residents by the seconds that
+    their reader takes for a token.
+    """
+
+    plain: Steps = field(default_factory=Steps)
+    mixed: Steps = field(default_factory=Steps)
+    seconds: float = 0.0
+    drawn: float = 0.0
+    lost: float = 0.0
+    resident: float = 0.0
+    waiting: float = 0.0
+    open: float = 0.0
+    held: float = 0.0
+    arrived: float = 0.0
+    lacks: dict[str, float] = field(default_factory=lambda: Sums())
+    gaps: dict[float, float] = field(default_factory=lambda: Sums())
+
+    def copy(self) -> Counts:
+        """As they are now."""
+        return deepcopy(self)
+
+
+class Sums(Counter):
+    """A sum by key; a difference keeps what is 0 or below out."""

@@ -1,0 +1,119 @@
+"""Elasticities by paired perturbation: rerun the same seeded workload with one capacity cut.
+
+An elasticity is Δln X ÷ Δln capacity. A share is what the design charges to a resource: where a
+shortage of room (slots, KV) keeps requests waiting, the part of a step that more sequences would
+dilute is the room's and not that of who spends it. Both are measured: a share of a rate takes the
+elasticity to that part out again, which another cut (of what each sequence adds, alone) shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from constraintlab.scenarios.capacity import CAPACITIES, each_scaled, has, scaled
+from constraintlab.scenarios.run import Ran, run
+from constraintlab.scenarios.scenario import Scenario
+
+CUT = 0.2
+ROOM = ("slots", "kv_capacity")
+STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}
+"""Student's t for 95%, by how many seeds there are."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its 95% interval (Student's t)."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """ValueError for a number of values without a t in STUDENT."""
+        if len(values) not in STUDENT:
+            raise ValueError(f"{len(values)} seeds: use {', '.join(map(str, STUDENT))}")
+        mean = fmean(values)
+        half = STUDENT[len(values)] * stdev(values) / math.sqrt(len(values))
+        return cls(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """x: throughput by seed. elasticities, shares: by capacity and seed. factors: what each cut
+    capacity was multiplied by. base: the runs with nothing cut."""
+
+    scenario: Scenario
+    base: tuple[Ran, ...]
+    elasticities: Mapping[str, tuple[float, ...]]
+    shares: Mapping[str, tuple[float, ...]]
+    factors: Mapping[str, float]
+
+    def elasticity(self, name: str) -> Interval:
+        """With its interval over the seeds."""
+        return Interval.of(self.elasticities[name])
+
+    def share(self, name: str) -> Interval:
+        """The same."""
+        return Interval.of(self.shares[name])
+
+    @property
+    def largest(self) -> str:
+        """The capacity with the largest share."""
+        return max(self.shares, key=lambda name: self.share(name).value)
+
+
+def perturb(scenario: Scenario, seeds: Iterable[int], cut: float = CUT) -> Perturbed:
+    """All capacities that the scenario has, cut one at a time on each seed's workload."""
+    seeds = tuple(seeds)
+    base = tuple(run(scenario, seed) for seed in seeds)
+    found, factors = {}, {}
+    for name in CAPACITIES:
+        if not has(scenario, name):
+            continue
+        less, factor = scaled(scenario, name, 1 - cut)
+        factors[name] = factor
+        found[name] = tuple(
+            0.0 if factor == 1 or _same(name, less, one) else _slope(less, seed, one, factor)
+            for seed, one in zip(seeds, base, strict=True)
+        )
+    return Perturbed(scenario, base, found, _shares(scenario, seeds, base, found, cut), factors)
+
+
+def _slope(changed: Scenario, seed: int, before: Ran, factor: float) -> float:
+    return math.log(run(changed, seed).x / before.x) / math.log(factor)
+
+
+def _same(name: str, less: Scenario, ran: Ran) -> bool:
+    """Whether the run with less would be the same one: no more than that was ever taken."""
+    match name:
+        case "slots":
+            return ran.peak_slots <= less.slots
+        case "kv_capacity":
+            return ran.peak_kv + math.ceil(less.watermark * less.blocks / 0.8) <= less.blocks
+        case "tokens":
+            return ran.peak_tokens <= less.tokens
+    return False
+
+
+def _shares(scenario, seeds, base, found, cut):
+    room = [sum(found[name][i] for name in ROOM) for i in range(len(seeds))]
+    shares = dict(found)
+    if max(room) < 0.05:
+        return shares
+    diluted = {}
+    for name in ("bandwidth", "host"):
+        if name in found:
+            less = each_scaled(scenario, name, 1 - cut)
+            diluted[name] = [
+                found[name][i] - _slope(less, seed, base[i], 1 - cut) if found[name][i] else 0.0
+                for i, seed in enumerate(seeds)
+            ]
+    spent = [sum(d[i] for d in diluted.values()) for i in range(len(seeds))]
+    part = [min(1.0, max(0.0, r / s)) if s > 0 else 0.0 for r, s in zip(room, spent, strict=True)]
+    for name, parts in diluted.items():
+        shares[name] = tuple(found[name][i] - part[i] * d for i, d in enumerate(parts))
+    return shares
