@@ -65,8 +65,11 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         stations.append(front_end({"frame": s.frame}))
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
+    waits = counts.waiting > 0.5 * counts.seconds
+    # Who leaves the engine while the last window is still being read makes room for who waits.
+    early = counts.drawn / max(1.0, counts.beyond) if waits else 1.0
     seen = sum(counts.gaps.values())
-    slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
+    slow = tuple(Readers(t / seen, early / gap) for gap, t in counts.gaps.items() if gap)
     return Stack(
         kernels(s, counts),
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),

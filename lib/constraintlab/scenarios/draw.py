@@ -24,9 +24,9 @@ def draw(seed: int, number: int) -> Scenario:
         """Evenly on a log axis."""
         return low * (high / low) ** random.random()
 
-    batch = round(between(4, 40))
+    batch = round(between(4, 24))
     prompt = Lengths(random.choice(sorted(KINDS)), between(8, 300))
-    answer = Lengths(random.choice(sorted(KINDS)), between(24, 120))
+    answer = Lengths(random.choice(sorted(KINDS)), between(24, 90))
     step = between(4e-3, 30e-3)
     weights = step * BANDWIDTH
     mean = prompt.mean + answer.mean / 2
@@ -41,11 +41,11 @@ def draw(seed: int, number: int) -> Scenario:
     pace = products + max(kv / BANDWIDTH, look / COMPUTE) * mean * batch + schedule + sample * batch
     rate = batch / pace
     size = prompt.most + answer.most
-    slots, blocks, users = batch, 1 + 4 * batch * size // 16, 3 * batch
+    slots, blocks, users = batch, 1 + 4 * batch * size // 16, 2 * batch
     match random.choice(("slots", "kv", "kv", "both", "users")):
         case "kv":
             slots, blocks = 4 * batch, max(-(-size // 16) + 1, round(batch * (mean + 8) / 16))
-            users = 5 * batch
+            users = 3 * batch
         case "both":
             blocks = max(-(-size // 16) + 1, round(between(0.6, 1.7) * batch * (mean + 8) / 16))
         case "users":
@@ -56,16 +56,16 @@ def draw(seed: int, number: int) -> Scenario:
     link = rate * behind["link"] * wire if behind["link"] else math.inf
     slow = random.choice((0.0, 0.3, 1.0)) if behind["readers"] else 0.0
     speed = rate / batch * behind["readers"] if slow else math.inf
-    requests = 120 + 3 * users
+    requests = 40 + 3 * users
     load = {"users": users}
     if random.random() < 0.35:
         load = {"rate": rate / answer.mean * random.choice((between(0.2, 0.8), between(0.8, 2.5)))}
-        requests = 150 + 4 * batch
+        requests = 60 + 5 * batch
     return Scenario(
         f"{seed}/{number}", COMPUTE, BANDWIDTH, weights, flops, kv, look, schedule, sample,
         prompt, answer, slots, max(slots, round(between(0.5, 4) * max(prompt.mean, 4 * batch))),
-        blocks, 16, random.choice(("chunked", "continuous")), random.choice((0.0, 0.05)),
-        frame, wire, link, slow, speed, random.choice((16, 32, 64)), **load, requests=requests,
+        blocks, 16, random.choice(("chunked", "continuous")), random.choice((0.0, 0.1, 0.2, 0.3)),
+        frame, wire, link, slow, speed, random.choice((8, 16)), **load, requests=requests,
     )  # fmt: skip
 
 

@@ -96,6 +96,10 @@ def _same(name: str, less: Scenario, ran: Ran) -> bool:
             return ran.peak_kv + math.ceil(less.watermark * less.blocks / 0.8) <= less.blocks
         case "tokens":
             return ran.peak_tokens <= less.tokens
+        case "compute":  # no kernel of any step turns compute-bound
+            products = less.flops * ran.peak_tokens / less.compute <= less.weights / less.bandwidth
+            looks = less.look * ran.peak_tokens / less.compute <= less.kv / less.bandwidth
+            return products and looks
     return False
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from constraintlab.engine.kv.store import KVStore
+from constraintlab.engine.ledger import Bill
 from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
@@ -15,6 +16,7 @@ from constraintlab.engine.virtual.counts import Counts
 from constraintlab.engine.virtual.roofline import Roofline
 from constraintlab.engine.virtual.stations import Stations, Stream, Tandem
 
+NOTHING = Bill({}, {})
 Next = Callable[[Stream, float], Stream | None]
 
 
@@ -32,12 +34,14 @@ class Service(Clock):
         stations: Stations, after: Next = lambda stream, at: None,
     ) -> None:  # fmt: skip
         super().__init__(policy, kv, budget, cost, self._answered)
+        self.ledger = Unwritten()
         self.tandem, self.counts = Tandem(stations), Counts()
         self.peak_slots = self.peak_kv = self.peak_tokens = 0
         self._after = after
         self._coming: list[tuple[float, int, Stream]] = []
         self._resuming: list[tuple[float, int, Stream]] = []
         self._reading: list[float] = []
+        self._slow = False
 
     def serve(self, coming: Sequence[Stream], last: int, marks: Sequence[int]) -> list[Counts]:
         """Until request `last` comes. coming: those that come whatever happens. Returns the counts
@@ -51,6 +55,7 @@ class Service(Clock):
             while self._coming and self._coming[0][0] <= self.now and marks:
                 stream = heapq.heappop(self._coming)[2]
                 self._submit(stream)
+                self._slow = self._slow or stream.gap > 0
                 self.counts.arrived += stream.wanted
                 if stream.id == marks[0]:
                     found.append(self.counts.copy())
@@ -84,7 +89,9 @@ class Service(Clock):
             drawing = [s for s, n in plan.chunks if s.todo == n]
             if plan.horizon > 1 and all([s.output.n for s, _ in plan.chunks]):
                 room = min([self.tandem.room(s, before) for s in drawing])
-                self._leap(replace(plan, horizon=max(1, min(plan.horizon, room))), until)
+                if room < plan.horizon:
+                    plan = replace(plan, horizon=max(1, room))
+                self._leap(plan, until)
             else:
                 self._step(plan)
             self._count_steps(chunks, ready, self.steps - steps)
@@ -96,7 +103,9 @@ class Service(Clock):
         took = (self.now - before) / max(1, steps)
         for i in range(steps):
             self.tandem.take(before + took * (i + 1), drawing)
+        window = self.tandem.stations.window
         for stream in drawing:
+            self.counts.beyond += max(0, min(steps, stream.output.n - window))
             if stream.finish_reason is not None:
                 self._over(stream)
             elif self.tandem.room(stream, self.now) <= 0:
@@ -155,5 +164,16 @@ class Service(Clock):
         counts.held += took * middle * self.kv.block_size
         if plan.waits:
             counts.lacks[plan.waits] += took
-        for stream in (*self.running, *gone):
-            counts.gaps[stream.gap] += took
+        if self._slow:
+            for stream in (*self.running, *gone):
+                counts.gaps[stream.gap] += took
+
+
+class Unwritten:
+    """A ledger of which nobody asks whose time went where."""
+
+    planned = passed = drew = came = lambda self, *_: None
+
+    def left(self, request: Stream, total: float | None = None) -> Bill:
+        """See `Ledger`."""
+        return NOTHING

@@ -57,11 +57,21 @@ class Tandem:
         self.stations = stations
         self.reads: list[float] = []
         self._framed = self._wired = 0.0
-        self.passes = not (stations.frame or stations.wire)
+        self._passes = not (stations.frame or stations.wire)
 
     def take(self, at: float, streams: Iterable[Stream]) -> None:
         """A token of each of the streams was drawn at a moment no earlier than those before."""
         frame, wire = self.stations.frame, self.stations.wire
+        if self._passes:
+            for stream in streams:
+                if stream.gap:
+                    stream.read = max(at, stream.read) + stream.gap
+                    stream.under.append(stream.read)
+                    self.reads.append(stream.read)
+                else:
+                    stream.read = at
+                    self.reads.append(at)
+            return
         framed, wired, reads = max(self._framed, at), max(self._wired, at), self.reads
         for stream in streams:
             framed += frame
@@ -70,8 +80,7 @@ class Tandem:
             stream.read = read
             stream.under.append(read)
             reads.append(read)
-        if not self.passes:
-            self._framed, self._wired = framed, wired
+        self._framed, self._wired = framed, wired
 
     def room(self, stream: Stream, now: float) -> int:
         """How many tokens more may be under way for this stream; those read by now are forgotten."""

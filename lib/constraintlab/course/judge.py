@@ -1,0 +1,136 @@
+"""A verdict on a scenario held against what perturbing that scenario shows.
+
+Whoever is named first must have the largest share, or one that lies within the interval of the
+difference to it. A second name claims to be close, or to stand right behind, and is held against
+that: its share reaches CLOSE of the largest, or without the first the gain is below BEHIND and it
+binds next. An interval wider than WIDE excuses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from constraintlab.course.scenario_stack import capacities, stack_of, together
+from constraintlab.limits.diagnose import BEHIND, CLOSE, diagnose
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.shares import elasticity
+from constraintlab.limits.verdict import Verdict
+from constraintlab.limits.whatif import Fix, whatif
+from constraintlab.scenarios.capacity import scaled, without
+from constraintlab.scenarios.perturb import Interval, Perturbed, perturb
+from constraintlab.scenarios.run import run
+from constraintlab.scenarios.scenario import Scenario
+
+WIDE = 0.15
+"""The largest half width of an interval that lets a second share pass for the largest."""
+
+SLACK = 0.1
+"""Two elasticities that differ by no more are equal: a cut of a fifth shows no finer."""
+
+RAISE = 2.0
+"""What the fix of the constraint multiplies its capacity by."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A scenario's verdict and its truth. predicted: elasticities by capacity and seed. after:
+    perturbed without the limit that was named first. gain, real: of the fix."""
+
+    scenario: Scenario
+    verdict: Verdict
+    truth: Perturbed
+    predicted: dict[str, tuple[float, ...]]
+    after: Perturbed | None
+    gain: float
+    real: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the verdict names."""
+        return tuple(r.value for r in self.verdict.constraint)
+
+    @property
+    def right(self) -> bool:
+        """Whether every name is."""
+        if not self.names:
+            return False
+        return largest(self.truth, self.names[0]) and all(map(self._second, self.names[1:]))
+
+    @property
+    def strict(self) -> bool:
+        """Whether every name lies within the interval of the largest: a second one, too."""
+        return bool(self.names) and all(largest(self.truth, n) for n in self.names)
+
+    def _second(self, name: str) -> bool:
+        most = self.truth.share(self.truth.largest).value
+        if largest(self.truth, name) or self.truth.share(name).value >= CLOSE * most:
+            return True
+        worth = fmean(
+            b.x / a.x for a, b in zip(self.truth.base, self.after.base, strict=True)
+        )
+        return worth < BEHIND and largest(self.after, name)
+
+    @property
+    def next_right(self) -> bool:
+        """Whether what the verdict calls next binds without the first."""
+        return bool(self.verdict.next) and largest(self.after, self.verdict.next[0].value)
+
+    @property
+    def confident_wrong(self) -> bool:
+        """Wrong, and sure of it."""
+        return self.verdict.sure and not self.right
+
+    @property
+    def error(self) -> float:
+        """How far the predicted speed-up of the fix is from the one that was seen."""
+        return abs(self.gain / self.real - 1)
+
+    def off(self, name: str) -> Interval:
+        """Predicted less perturbed elasticity, seed by seed."""
+        pairs = zip(self.predicted[name], self.truth.elasticities[name], strict=True)
+        return Interval.of([p - e for p, e in pairs])
+
+    @property
+    def agrees(self) -> bool:
+        """Whether predicted and perturbed elasticities are the same vector, within intervals."""
+        return all(_zero(self.off(name), SLACK) for name in self.predicted)
+
+
+def _zero(off: Interval, slack: float) -> bool:
+    return abs(off.value) <= max(slack, min(off.high - off.value, WIDE))
+
+
+def largest(truth: Perturbed, name: str) -> bool:
+    """Whether the share is the largest, or within the interval of the difference to it."""
+    if name not in truth.shares:
+        return False
+    pairs = zip(truth.shares[truth.largest], truth.shares[name], strict=True)
+    behind = Interval.of([a - b for a, b in pairs])
+    return behind.value <= min(behind.high - behind.value, WIDE)
+
+
+def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
+    """Run, diagnose, perturb, remove what was named, and fix it."""
+    truth = perturb(scenario, seeds)
+    caps, stack = capacities(scenario), stack_of(scenario, together(truth.base))
+    measured = Estimate.of([r.x for r in truth.base], "tok/s", "modelled: the virtual clock")
+    verdict = diagnose(stack, caps, measured=measured)
+    stacks = [stack_of(scenario, r.counts) for r in truth.base]
+    predicted = {
+        name: tuple(
+            elasticity(s, caps, Resource(name), 1 - factor) if factor < 1 else 0.0 for s in stacks
+        )
+        for name, factor in truth.factors.items() if name in set(Resource)
+    }  # fmt: skip
+    if not verdict.constraint:
+        return Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan)
+    first = verdict.constraint[0]
+    after = perturb(without(scenario, first.value), seeds)
+    better, factor = scaled(scenario, first.value, RAISE)
+    gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
+    gain = whatif(stack, caps, Fix(f"{first.label} ×{factor:g}", {first: factor})).gain
+    return Seen(scenario, verdict, truth, predicted, after, gain, median(gains))
