@@ -66,8 +66,7 @@ class Seen:
         return bool(self.names) and all(largest(self.truth, n) for n in self.names)
 
     def _second(self, name: str) -> bool:
-        most = self.truth.share(self.truth.largest).value
-        if largest(self.truth, name) or self.truth.share(name).value >= CLOSE * most:
+        if largest(self.truth, name, CLOSE):
             return True
         worth = fmean(
             b.x / a.x for a, b in zip(self.truth.base, self.after.base, strict=True)
@@ -95,21 +94,26 @@ class Seen:
         return Interval.of([p - e for p, e in pairs])
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """Whose predicted and perturbed elasticities differ by more than their interval."""
+        return tuple(n for n in self.predicted if not _zero(self.off(n), SLACK))
+
+    @property
     def agrees(self) -> bool:
-        """Whether predicted and perturbed elasticities are the same vector, within intervals."""
-        return all(_zero(self.off(name), SLACK) for name in self.predicted)
+        """Whether both are the same vector."""
+        return not self.apart
 
 
 def _zero(off: Interval, slack: float) -> bool:
     return abs(off.value) <= max(slack, min(off.high - off.value, WIDE))
 
 
-def largest(truth: Perturbed, name: str) -> bool:
-    """Whether the share is the largest, or within the interval of the difference to it."""
+def largest(truth: Perturbed, name: str, part: float = 1.0) -> bool:
+    """Whether a share is that part of the largest, or within the interval of the difference."""
     if name not in truth.shares:
         return False
     pairs = zip(truth.shares[truth.largest], truth.shares[name], strict=True)
-    behind = Interval.of([a - b for a, b in pairs])
+    behind = Interval.of([part * a - b for a, b in pairs])
     return behind.value <= min(behind.high - behind.value, WIDE)
 
 

@@ -59,17 +59,24 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
 def stack_of(s: Scenario, counts: Counts) -> Stack:
     """The stack at the working point that was counted."""
     both = counts.plain + counts.mixed
-    room = kv_room(s.blocks * s.block_size, [(counts.resident, counts.held)])
+    pool = s.blocks * s.block_size
+    # A pool is never quite full: a watermark stays free, and what is left is too little for the
+    # next in the queue. How full it was while that was what they lacked is counted.
+    lacked = counts.lacks.get("kv", 0.0) > 0.5 * counts.seconds
+    full = counts.held / counts.seconds / pool if lacked else 1 - s.watermark
+    room = kv_room(pool * full, [(counts.resident, counts.held)])
     stations = []
     if s.frame:
         stations.append(front_end({"frame": s.frame}))
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
     waits = counts.waiting > 0.5 * counts.seconds
-    # Who leaves the engine while the last window is still being read makes room for who waits.
-    early = counts.drawn / max(1.0, counts.beyond) if waits else 1.0
     seen = sum(counts.gaps.values())
-    slow = tuple(Readers(t / seen, early / gap) for gap, t in counts.gaps.items() if gap)
+    slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
+    if waits and slow:
+        # Who leaves the engine while its last tokens are still being read makes room for others.
+        early = counts.early / counts.drawn / sum(r.share for r in slow)
+        slow = tuple(Readers(r.share, r.rate / max(0.1, 1 - early)) for r in slow)
     return Stack(
         kernels(s, counts),
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),

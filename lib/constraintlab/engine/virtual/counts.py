@@ -38,8 +38,8 @@ class Steps(Added):
 @dataclass(slots=True)
 class Counts(Added):
     """plain: steps that only decode; mixed: those with prompts. seconds: that passed. drawn: output
-    tokens drawn; beyond: of those, that came when a whole window of the same answer had been drawn.
-    lost: tokens of KV that preemptions threw away. resident, waiting, open:
+    tokens drawn; early: of those, that their readers had not
+    read when the answer ended. lost: tokens of KV that preemptions threw away. resident, waiting, open:
     request-seconds admitted, not admitted, and from arrival until the last token is read. held: of
     the residents', by tokens of KV set aside (token-seconds). lacks: seconds in which the first in
     the queue lacked `slots`, `kv` or `prefill`, see `StepPlan.waits`. arrived: output tokens that
@@ -51,7 +51,7 @@ class Counts(Added):
     mixed: Steps = field(default_factory=Steps)
     seconds: float = 0.0
     drawn: float = 0.0
-    beyond: float = 0.0
+    early: float = 0.0
     lost: float = 0.0
     resident: float = 0.0
     waiting: float = 0.0

@@ -103,9 +103,7 @@ class Service(Clock):
         took = (self.now - before) / max(1, steps)
         for i in range(steps):
             self.tandem.take(before + took * (i + 1), drawing)
-        window = self.tandem.stations.window
         for stream in drawing:
-            self.counts.beyond += max(0, min(steps, stream.output.n - window))
             if stream.finish_reason is not None:
                 self._over(stream)
             elif self.tandem.room(stream, self.now) <= 0:
@@ -115,6 +113,8 @@ class Service(Clock):
     def _over(self, stream: Stream) -> None:
         """Its last token is under way: whose it was asks again when it is read."""
         heapq.heappush(self._reading, stream.read)
+        if stream.gap:
+            self.counts.early += self.tandem.stations.window - self.tandem.room(stream, self.now)
         follows = self._after(stream, stream.read)
         if follows is not None:
             heapq.heappush(self._coming, (follows.arrival, follows.id, follows))
