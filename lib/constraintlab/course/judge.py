@@ -1,9 +1,9 @@
 """A verdict on a scenario held against what perturbing that scenario shows.
 
-Whoever is named first must have the largest share, or one that lies within the interval of the
-difference to it. A second name claims to be close, or to stand right behind, and is held against
-that: its share reaches CLOSE of the largest, or without the first the gain is below BEHIND and it
-binds next. An interval wider than WIDE excuses nothing.
+A name alone must have the largest share, or one that lies within the interval of the difference
+to it. Two names claim a near tie: one of them must have the largest share, and the other's reach
+CLOSE of it, or stand right behind: without the first X gains less than BEHIND, and the second binds
+next. An interval wider than WIDE excuses nothing.
 """
 
 from __future__ import annotations
@@ -55,28 +55,18 @@ class Seen:
 
     @property
     def right(self) -> bool:
-        """Whether every name is."""
-        if not self.names:
-            return False
-        return largest(self.truth, self.names[0]) and all(map(self._second, self.names[1:]))
+        """Whether what is named binds."""
+        return bound(self.truth, self.names, self.after)
+
+    @property
+    def next_right(self) -> bool:
+        """Whether what the verdict calls next binds without the first."""
+        return bool(self.names) and bound(self.after, [r.value for r in self.verdict.next], None)
 
     @property
     def strict(self) -> bool:
         """Whether every name lies within the interval of the largest: a second one, too."""
         return bool(self.names) and all(largest(self.truth, n) for n in self.names)
-
-    def _second(self, name: str) -> bool:
-        if largest(self.truth, name, CLOSE):
-            return True
-        worth = fmean(
-            b.x / a.x for a, b in zip(self.truth.base, self.after.base, strict=True)
-        )
-        return worth < BEHIND and largest(self.after, name)
-
-    @property
-    def next_right(self) -> bool:
-        """Whether what the verdict calls next binds without the first."""
-        return bool(self.verdict.next) and largest(self.after, self.verdict.next[0].value)
 
     @property
     def confident_wrong(self) -> bool:
@@ -102,6 +92,19 @@ class Seen:
     def agrees(self) -> bool:
         """Whether both are the same vector."""
         return not self.apart
+
+
+def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bool:
+    """Whether these are what binds. after: without the first; found here where it is None."""
+    binding = [name for name in names if largest(truth, name)]
+    if not binding:
+        return False
+    if len(names) == 1 or all(largest(truth, name, CLOSE) for name in names):
+        return True
+    if after is None:
+        after = perturb(without(truth.scenario, names[0]), truth.seeds)
+    pairs = zip(truth.base, after.base, strict=True)
+    return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
 
 
 def _zero(off: Interval, slack: float) -> bool:

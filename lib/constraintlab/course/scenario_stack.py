@@ -38,27 +38,25 @@ def together(runs: Sequence[Ran]) -> Counts:
 
 
 def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
-    """The average step's kernels. The products of steps with prompts are a kernel of their own:
-    which side of a kernel is the longer differs between a step of few tokens and one of many."""
-    steps = counts.plain.steps + counts.mixed.steps
-    sequences = counts.plain.sequences + counts.mixed.sequences
-    both = counts.plain + counts.mixed
+    """The average step's kernels. The products are one for each kind of step: which of its sides is
+    the longer is decided there, and the times then add."""
+    whole = counts.steps
 
-    def products(name: str, kind: Steps) -> Kernel:
-        flops = s.flops * (kind.decodes + kind.tokens) / sequences
-        return Kernel(name, Work(flops), Work(0.0, s.weights * kind.steps / steps))
+    def products(kind: Steps) -> Kernel:
+        flops = s.flops * (kind.decodes + kind.tokens) / whole.sequences
+        name = f"products of {(kind.decodes + kind.tokens) / max(1.0, kind.steps):.0f} tokens"
+        return Kernel(name, Work(flops), Work(0.0, s.weights * kind.steps / whole.steps))
 
-    found = [products("products", counts.plain), products("products with prompts", counts.mixed)]
-    found.append(
-        Kernel("attention", Work(s.look * both.keys / sequences, s.kv * both.keys / sequences))
+    keys, looked = (s.kv * n / whole.sequences for n in (whole.keys, whole.looked))
+    return (
+        *(products(kind) for _, kind in sorted(counts.kinds.items())),
+        Kernel("attention", Work(s.look * whole.keys / whole.sequences, keys)),
+        Kernel("attention of prompts", Work(s.look * whole.pairs / whole.sequences, looked)),
     )
-    looks = Work(s.look * both.pairs / sequences, s.kv * both.looked / sequences)
-    return (*found, Kernel("attention of prompts", looks))
 
 
 def stack_of(s: Scenario, counts: Counts) -> Stack:
     """The stack at the working point that was counted."""
-    both = counts.plain + counts.mixed
     pool = s.blocks * s.block_size
     # A pool is never quite full: a watermark stays free, and what is left is too little for the
     # next in the queue. How full it was while that was what they lacked is counted.
@@ -82,7 +80,7 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),
         tuple(stations),
         slow,
-        tokens=counts.drawn / both.sequences,
+        tokens=counts.drawn / counts.steps.sequences,
         population=math.inf if s.open else counts.open / counts.seconds,
         slots=s.slots,
         kv_room=room,

@@ -47,6 +47,7 @@ class Perturbed:
     capacity was multiplied by. base: the runs with nothing cut."""
 
     scenario: Scenario
+    seeds: tuple[int, ...]
     base: tuple[Ran, ...]
     elasticities: Mapping[str, tuple[float, ...]]
     shares: Mapping[str, tuple[float, ...]]
@@ -80,7 +81,8 @@ def perturb(scenario: Scenario, seeds: Iterable[int], cut: float = CUT) -> Pertu
             0.0 if factor == 1 or _same(name, less, one) else _slope(less, seed, one, factor)
             for seed, one in zip(seeds, base, strict=True)
         )
-    return Perturbed(scenario, base, found, _shares(scenario, seeds, base, found, cut), factors)
+    shares = _shares(scenario, seeds, base, found, cut)
+    return Perturbed(scenario, seeds, base, found, shares, factors)
 
 
 def _slope(changed: Scenario, seed: int, before: Ran, factor: float) -> float:

@@ -1,9 +1,12 @@
 """`Counts`: what a virtual run did, added up, for whoever wants to know what bound it."""
+# Steps are counted by how many tokens they computed, as engines' histograms of iterations do: which
+# side of a kernel is the longer differs between a step of few tokens and one of many.
 
 from __future__ import annotations
 
 from collections import Counter
 from copy import deepcopy
+from math import log2
 from dataclasses import dataclass, field, fields
 
 
@@ -22,7 +25,7 @@ class Added:
 
 @dataclass(slots=True)
 class Steps(Added):
-    """Steps of one kind. sequences: that were in them; decodes: of those, with one token each;
+    """Steps alike. sequences: that were in them; decodes: of those, with one token each;
     keys: tokens of KV that decodes read; tokens: of prompts; pairs: of such a token and one that it
     looks back at; looked: tokens of KV that prompts read."""
 
@@ -37,7 +40,7 @@ class Steps(Added):
 
 @dataclass(slots=True)
 class Counts(Added):
-    """plain: steps that only decode; mixed: those with prompts. seconds: that passed. drawn: output
+    """kinds: steps by `kind`. seconds: that passed. drawn: output
     tokens drawn; early: of those, that their readers had not
     read when the answer ended. lost: tokens of KV that preemptions threw away. resident, waiting, open:
     request-seconds admitted, not admitted, and from arrival until the last token is read. held: of
@@ -47,8 +50,7 @@ class Counts(Added):
     their reader takes for a token.
     """
 
-    plain: Steps = field(default_factory=Steps)
-    mixed: Steps = field(default_factory=Steps)
+    kinds: Kinds = field(default_factory=lambda: Kinds())
     seconds: float = 0.0
     drawn: float = 0.0
     early: float = 0.0
@@ -61,6 +63,11 @@ class Counts(Added):
     lacks: dict[str, float] = field(default_factory=lambda: Sums())
     gaps: dict[float, float] = field(default_factory=lambda: Sums())
 
+    @property
+    def steps(self) -> Steps:
+        """All steps together."""
+        return sum(self.kinds.values(), Steps())
+
     def copy(self) -> Counts:
         """As they are now."""
         return deepcopy(self)
@@ -68,3 +75,21 @@ class Counts(Added):
 
 class Sums(Counter):
     """A sum by key; a difference keeps what is 0 or below out."""
+
+
+class Kinds(dict):
+    """Steps by kind; a kind that is not there had none."""
+
+    def __missing__(self, kind: int) -> Steps:
+        return self.setdefault(kind, Steps())
+
+    def __add__(self, other: Kinds) -> Kinds:
+        return Kinds({k: self.get(k, Steps()) + other.get(k, Steps()) for k in {*self, *other}})
+
+    def __sub__(self, other: Kinds) -> Kinds:
+        return Kinds({k: steps - other.get(k, Steps()) for k, steps in self.items()})
+
+
+def kind(tokens: int) -> int:
+    """The half octave in which a step's tokens are: neighbours differ by a factor of √2."""
+    return round(2 * log2(max(1, tokens)))

@@ -12,7 +12,7 @@ from constraintlab.engine.ledger import Bill
 from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
-from constraintlab.engine.virtual.counts import Counts
+from constraintlab.engine.virtual.counts import Counts, kind
 from constraintlab.engine.virtual.roofline import Roofline
 from constraintlab.engine.virtual.stations import Stations, Stream, Tandem
 
@@ -137,14 +137,14 @@ class Service(Clock):
                 tokens += n
                 looked += past + n
                 pairs += n * past + n * (n + 1) / 2
-        kind = self.counts.mixed if tokens else self.counts.plain
-        kind.steps += steps
-        kind.sequences += ready * steps
-        kind.decodes += decodes * steps
-        kind.keys += keys * steps + decodes * steps * (steps - 1) / 2
-        kind.tokens += tokens
-        kind.looked += looked
-        kind.pairs += pairs
+        found = self.counts.kinds[kind(decodes + tokens)]
+        found.steps += steps
+        found.sequences += ready * steps
+        found.decodes += decodes * steps
+        found.keys += keys * steps + decodes * steps * (steps - 1) / 2
+        found.tokens += tokens
+        found.looked += looked
+        found.pairs += pairs
 
     def _count_time(self, plan: StepPlan, before: float, reserved: int, reading: int) -> None:
         took, counts = self.now - before, self.counts
