@@ -31,6 +31,9 @@ WIDE = 0.15
 SLACK = 0.1
 """Two elasticities that differ by no more are equal: a cut of a fifth shows no finer."""
 
+MINOR = 0.15
+"""Without a limit only the largest share is asked for: a smaller elasticity is none."""
+
 RAISE = 2.0
 """What the fix of the constraint multiplies its capacity by."""
 
@@ -102,7 +105,7 @@ def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bo
     if len(names) == 1 or all(largest(truth, name, CLOSE) for name in names):
         return True
     if after is None:
-        after = perturb(without(truth.scenario, names[0]), truth.seeds)
+        after = perturb(without(truth.scenario, names[0]), truth.seeds, least=MINOR)
     pairs = zip(truth.base, after.base, strict=True)
     return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
 
@@ -136,7 +139,7 @@ def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
     if not verdict.constraint:
         return Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan)
     first = verdict.constraint[0]
-    after = perturb(without(scenario, first.value), seeds)
+    after = perturb(without(scenario, first.value), seeds, least=MINOR)
     better, factor = scaled(scenario, first.value, RAISE)
     gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
     gain = whatif(stack, caps, Fix(f"{first.label} ×{factor:g}", {first: factor})).gain

@@ -28,9 +28,9 @@ def draw(seed: int, number: int) -> Scenario:
         """Evenly on a log axis."""
         return low * (high / low) ** random.random()
 
-    batch = round(between(6, 24))
-    prompt = Lengths(random.choice(sorted(KINDS)), between(8, 300))
-    answer = Lengths(random.choice(VARIED), between(24, 90))
+    batch = round(between(8, 24))
+    prompt = Lengths(random.choice(sorted(KINDS)), between(8, 200))
+    answer = Lengths(random.choice(VARIED), between(24, 64))
     step = between(4e-3, 30e-3)
     weights = step * BANDWIDTH
     mean = prompt.mean + answer.mean / 2
@@ -64,7 +64,7 @@ def draw(seed: int, number: int) -> Scenario:
     load = {"users": users}
     if random.random() < 0.35:
         load = {"rate": rate / answer.mean * random.choice((between(0.2, 0.8), between(0.8, 2.5)))}
-        requests = 60 + 5 * batch
+        requests = 100 + 6 * batch
     return Scenario(
         f"{seed}/{number}", COMPUTE, BANDWIDTH, weights, flops, kv, look, schedule, sample,
         prompt, answer, slots, max(slots, round(between(0.5, 4) * max(prompt.mean, 4 * batch))),

@@ -17,7 +17,7 @@ from constraintlab.scenarios.capacity import CAPACITIES, each_scaled, has, scale
 from constraintlab.scenarios.run import Ran, run
 from constraintlab.scenarios.scenario import Scenario
 
-CUT = 0.2
+CUT, LEAST = 0.2, 0.01
 ROOM = ("slots", "kv_capacity")
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}
 """Student's t for 95%, by how many seeds there are."""
@@ -67,20 +67,25 @@ class Perturbed:
         return max(self.shares, key=lambda name: self.share(name).value)
 
 
-def perturb(scenario: Scenario, seeds: Iterable[int], cut: float = CUT) -> Perturbed:
-    """All capacities that the scenario has, cut one at a time on each seed's workload."""
+def perturb(
+    scenario: Scenario, seeds: Iterable[int], cut: float = CUT, least: float = LEAST
+) -> Perturbed:
+    """All capacities that the scenario has, cut one at a time on each seed's workload. least: a cut
+    whose elasticity is smaller than that on the first workload is not tried on the others."""
     seeds = tuple(seeds)
     base = tuple(run(scenario, seed) for seed in seeds)
     found, factors = {}, {}
     for name in CAPACITIES:
-        if not has(scenario, name):
-            continue
-        less, factor = scaled(scenario, name, 1 - cut)
-        factors[name] = factor
-        found[name] = tuple(
-            0.0 if factor == 1 or _same(name, less, one) else _slope(less, seed, one, factor)
-            for seed, one in zip(seeds, base, strict=True)
-        )
+        if has(scenario, name):
+            less, factor = scaled(scenario, name, 1 - cut)
+            factors[name], slopes = factor, []
+            for seed, one in zip(seeds, base, strict=True):
+                idle = bool(slopes) and abs(slopes[0]) < least
+                if factor == 1 or idle or _same(name, less, one):
+                    slopes.append(slopes[0] if idle else 0.0)
+                else:
+                    slopes.append(_slope(less, seed, one, factor))
+            found[name] = tuple(slopes)
     shares = _shares(scenario, seeds, base, found, cut)
     return Perturbed(scenario, seeds, base, found, shares, factors)
 
@@ -115,7 +120,8 @@ def _shares(scenario, seeds, base, found, cut):
         if name in found:
             less = each_scaled(scenario, name, 1 - cut)
             diluted[name] = [
-                found[name][i] - _slope(less, seed, base[i], 1 - cut) if found[name][i] else 0.0
+                found[name][i] - _slope(less, seed, base[i], 1 - cut)
+                if abs(found[name][i]) > LEAST else 0.0
                 for i, seed in enumerate(seeds)
             ]
     spent = [sum(d[i] for d in diluted.values()) for i in range(len(seeds))]

@@ -41,7 +41,7 @@ class Service(Clock):
         self._coming: list[tuple[float, int, Stream]] = []
         self._resuming: list[tuple[float, int, Stream]] = []
         self._reading: list[float] = []
-        self._slow = False
+        self._slow, self._behind = False, not self.tandem.passes
 
     def serve(self, coming: Sequence[Stream], last: int, marks: Sequence[int]) -> list[Counts]:
         """Until request `last` comes. coming: those that come whatever happens. Returns the counts
@@ -55,7 +55,8 @@ class Service(Clock):
             while self._coming and self._coming[0][0] <= self.now and marks:
                 stream = heapq.heappop(self._coming)[2]
                 self._submit(stream)
-                self._slow = self._slow or stream.gap > 0
+                if stream.gap:
+                    self._slow = self._behind = True
                 self.counts.arrived += stream.wanted
                 if stream.id == marks[0]:
                     found.append(self.counts.copy())
@@ -88,9 +89,10 @@ class Service(Clock):
             ready = len(chunks) + sum([not s.held for s in plan.paused])
             drawing = [s for s, n in plan.chunks if s.todo == n]
             if plan.horizon > 1 and all([s.output.n for s, _ in plan.chunks]):
-                room = min([self.tandem.room(s, before) for s in drawing])
-                if room < plan.horizon:
-                    plan = replace(plan, horizon=max(1, room))
+                if self._behind:
+                    room = min([self.tandem.room(s, before) for s in drawing])
+                    if room < plan.horizon:
+                        plan = replace(plan, horizon=max(1, room))
                 self._leap(plan, until)
             else:
                 self._step(plan)
@@ -106,7 +108,7 @@ class Service(Clock):
         for stream in drawing:
             if stream.finish_reason is not None:
                 self._over(stream)
-            elif self.tandem.room(stream, self.now) <= 0:
+            elif self._behind and self.tandem.room(stream, self.now) <= 0:
                 stream.held = True
                 heapq.heappush(self._resuming, (self.tandem.free(stream), stream.id, stream))
 
@@ -137,6 +139,7 @@ class Service(Clock):
                 tokens += n
                 looked += past + n
                 pairs += n * past + n * (n + 1) / 2
+        self.peak_tokens = max(self.peak_tokens, decodes + tokens)
         found = self.counts.kinds[kind(decodes + tokens)]
         found.steps += steps
         found.sequences += ready * steps
@@ -155,7 +158,6 @@ class Service(Clock):
         middle = (reserved + grown) / 2 if plan.horizon > 1 else grown
         self.peak_slots = max(self.peak_slots, stayed)
         self.peak_kv = max(self.peak_kv, grown)
-        self.peak_tokens = max(self.peak_tokens, plan.tokens)
         counts.seconds = self.now
         counts.drawn, counts.lost = self.tokens, self.lost
         counts.resident += took * stayed

@@ -50,19 +50,19 @@ class Stream(Ghost):
 
 
 class Tandem:
-    """The stations at work. reads: for every token that went in, when it is read. framing, wiring:
-    seconds that front end and link were busy."""
+    """The stations at work. reads: for every token that went in, when it is read. passes: there is neither front end
+    nor link."""
 
     def __init__(self, stations: Stations) -> None:
         self.stations = stations
         self.reads: list[float] = []
         self._framed = self._wired = 0.0
-        self._passes = not (stations.frame or stations.wire)
+        self.passes = not (stations.frame or stations.wire)
 
     def take(self, at: float, streams: Iterable[Stream]) -> None:
         """A token of each of the streams was drawn at a moment no earlier than those before."""
         frame, wire = self.stations.frame, self.stations.wire
-        if self._passes:
+        if self.passes:
             for stream in streams:
                 if stream.gap:
                     stream.read = max(at, stream.read) + stream.gap
