@@ -72,9 +72,10 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     seen = sum(counts.gaps.values())
     slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
     if waits and slow:
-        # Who leaves the engine while its last tokens are still being read makes room for others.
-        early = counts.early / counts.drawn / sum(r.share for r in slow)
-        slow = tuple(Readers(r.share, r.rate / max(0.1, 1 - early)) for r in slow)
+        # A stream is held from when its window is full, which then is so three quarters of the
+        # time: up to there its reader keeps nobody from leaving the engine.
+        slower = counts.drawn / max(1.0, counts.beyond)
+        slow = tuple(Readers(r.share, r.rate * slower) for r in slow)
     return Stack(
         kernels(s, counts),
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),
@@ -84,5 +85,5 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         population=math.inf if s.open else counts.open / counts.seconds,
         slots=s.slots,
         kv_room=room,
-        offered=counts.arrived / counts.seconds if s.open else math.inf,
+        offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,
     )

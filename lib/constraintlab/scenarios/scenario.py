@@ -11,8 +11,8 @@ from random import Random
 @dataclass(frozen=True)
 class Lengths:
     """Tokens of prompts or answers. kind: `fixed`, `uniform` (half of the mean to one and a half),
-    `lognormal` (sigma 0.6, cut at four means) or `two` (four in five at half of the mean, the
-    others at three). Raises ValueError for another kind or a mean below 2.
+    `lognormal` (sigma 0.5, cut at three means) or `two` (three in four at 0.6 of the mean, the
+    others at 2.2). Raises ValueError for another kind or a mean below 2.
     """
 
     kind: str
@@ -30,15 +30,18 @@ class Lengths:
     @property
     def most(self) -> int:
         """The longest that may be drawn."""
-        return round(self.mean * {"fixed": 1.0, "uniform": 1.5, "lognormal": 4.0, "two": 3.0}[self.kind])
+        return round(self.mean * MOST[self.kind])
 
 
 KINDS = {
     "fixed": lambda random: 1.0,
     "uniform": lambda random: random.uniform(0.5, 1.5),
-    "lognormal": lambda random: min(4.0, random.lognormvariate(-0.18, 0.6)),
-    "two": lambda random: 0.5 if random.random() < 0.8 else 3.0,
+    "lognormal": lambda random: min(3.0, random.lognormvariate(-0.12, 0.5)),
+    "two": lambda random: 0.6 if random.random() < 0.75 else 2.2,
 }
+
+
+MOST = {"fixed": 1.0, "uniform": 1.5, "lognormal": 3.0, "two": 2.2}
 
 
 @dataclass(frozen=True)

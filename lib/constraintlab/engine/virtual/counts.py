@@ -40,26 +40,26 @@ class Steps(Added):
 
 @dataclass(slots=True)
 class Counts(Added):
-    """kinds: steps by `kind`. seconds: that passed. drawn: output
-    tokens drawn; early: of those, that their readers had not
-    read when the answer ended. lost: tokens of KV that preemptions threw away. resident, waiting, open:
-    request-seconds admitted, not admitted, and from arrival until the last token is read. held: of
-    the residents', by tokens of KV set aside (token-seconds). lacks: seconds in which the first in
-    the queue lacked `slots`, `kv` or `prefill`, see `StepPlan.waits`. arrived: output tokens that
-    requests asked for as they came. gaps: request-seconds of the residents by the seconds that
-    their reader takes for a token.
+    """kinds: steps by `kind`. seconds: that passed. drawn: output tokens drawn; beyond: of those,
+    that came when three quarters of a stream's window had been drawn before in the same answer.
+    lost: tokens of KV that preemptions threw away. resident, waiting, open: request-seconds
+    admitted, not admitted, and from arrival until the last token is read. held: of the residents',
+    by tokens of KV set aside (token-seconds). lacks: seconds in which the first in the queue lacked
+    `slots`, `kv` or `prefill`, see `StepPlan.waits`. queued: output tokens that those in the queue
+    ask for. gaps: request-seconds of the residents by the seconds that their reader takes for a
+    token.
     """
 
     kinds: Kinds = field(default_factory=lambda: Kinds())
     seconds: float = 0.0
     drawn: float = 0.0
-    early: float = 0.0
+    beyond: float = 0.0
     lost: float = 0.0
     resident: float = 0.0
     waiting: float = 0.0
     open: float = 0.0
     held: float = 0.0
-    arrived: float = 0.0
+    queued: float = 0.0
     lacks: dict[str, float] = field(default_factory=lambda: Sums())
     gaps: dict[float, float] = field(default_factory=lambda: Sums())
 

@@ -57,8 +57,8 @@ class Service(Clock):
                 self._submit(stream)
                 if stream.gap:
                     self._slow = self._behind = True
-                self.counts.arrived += stream.wanted
                 if stream.id == marks[0]:
+                    self.counts.queued = sum([s.remaining for s in self.waiting])
                     found.append(self.counts.copy())
                     marks.pop(0)
             if marks:
@@ -105,7 +105,10 @@ class Service(Clock):
         took = (self.now - before) / max(1, steps)
         for i in range(steps):
             self.tandem.take(before + took * (i + 1), drawing)
+        full = 3 * self.tandem.stations.window // 4
         for stream in drawing:
+            if stream.output.n > full:
+                self.counts.beyond += min(steps, stream.output.n - full)
             if stream.finish_reason is not None:
                 self._over(stream)
             elif self._behind and self.tandem.room(stream, self.now) <= 0:
@@ -115,8 +118,6 @@ class Service(Clock):
     def _over(self, stream: Stream) -> None:
         """Its last token is under way: whose it was asks again when it is read."""
         heapq.heappush(self._reading, stream.read)
-        if stream.gap:
-            self.counts.early += self.tandem.stations.window - self.tandem.room(stream, self.now)
         follows = self._after(stream, stream.read)
         if follows is not None:
             heapq.heappush(self._coming, (follows.arrival, follows.id, follows))
