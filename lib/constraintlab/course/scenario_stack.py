@@ -38,21 +38,35 @@ def together(runs: Sequence[Ran]) -> Counts:
 
 
 def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
-    """The average step's kernels. The products are one for each kind of step: which of its sides is
-    the longer is decided there, and the times then add."""
-    whole = counts.steps
-
-    def products(kind: Steps) -> Kernel:
-        flops = s.flops * (kind.decodes + kind.tokens) / whole.sequences
-        name = f"products of {(kind.decodes + kind.tokens) / max(1.0, kind.steps):.0f} tokens"
-        return Kernel(name, Work(flops), Work(0.0, s.weights * kind.steps / whole.steps))
-
+    """The average step's kernels. The products of steps with prompts are kernels of their own, one
+    for each number of tokens: which side of a kernel is the longer differs between them."""
+    whole, plain = counts.steps, counts.kinds[0]
+    batch = whole.sequences / whole.steps
+    found = []
+    if plain.steps:
+        decodes = plain.decodes / plain.steps / batch
+        found.append(Kernel(PLAIN, Work(s.flops * decodes), Work(0.0, s.weights)))
+    for number, kind in sorted(counts.kinds.items()):
+        if number and kind.steps:
+            decodes, tokens = (n / kind.steps for n in (kind.decodes, kind.tokens))
+            found.append(
+                Kernel(
+                    f"products of {decodes + tokens:.0f} tokens",
+                    Work(s.flops * decodes / batch),
+                    Work(s.flops * tokens, s.weights),
+                    often=kind.steps / whole.steps / batch,
+                    instead=PLAIN,
+                )
+            )
     keys, looked = (s.kv * n / whole.sequences for n in (whole.keys, whole.looked))
     return (
-        *(products(kind) for _, kind in sorted(counts.kinds.items())),
+        *found,
         Kernel("attention", Work(s.look * whole.keys / whole.sequences, keys)),
         Kernel("attention of prompts", Work(s.look * whole.pairs / whole.sequences, looked)),
     )
+
+
+PLAIN = "products"
 
 
 def stack_of(s: Scenario, counts: Counts) -> Stack:

@@ -17,14 +17,15 @@ from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import flow
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack, Station
-from constraintlab.limits.work import Kernel
+from constraintlab.limits.work import Kernel, Work
 
 
 @dataclass(frozen=True)
 class Cost:
     """Seconds of a step that one part spends on one resource: `fixed`, and `each` per sequence.
 
-    `cores` is how many cores it keeps busy meanwhile.
+    `cores` is how many cores it keeps busy meanwhile. hides: whose cost takes the place of this one
+    in some steps, where the cost is negative: what is not paid there.
     """
 
     part: str
@@ -32,6 +33,7 @@ class Cost:
     fixed: float
     each: float
     cores: float = 1.0
+    hides: Resource | None = None
 
     def at(self, n: float) -> float:
         """Seconds of a step with n sequences."""
@@ -98,9 +100,33 @@ def kernel_costs(kernel: Kernel, caps: Capacities, n: float) -> Iterator[Cost]:
 def step_costs(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[Cost, ...]:
     """Every cost of one engine step with `batch` sequences (all that are resident), in order."""
     n = stack.resident if batch is None else batch
-    kernels = [c for k in stack.kernels for c in kernel_costs(k, caps, n)]
+    kernels = [c for k in stack.kernels if not k.often for c in kernel_costs(k, caps, n)]
+    kernels += [c for k in stack.kernels if k.often for c in _some_steps(k, stack, caps, n)]
     host = [Cost(s.name, Resource.HOST, s.fixed, s.each) for s in stack.host]
     return (*kernels, *host)
+
+
+def _some_steps(kernel: Kernel, stack: Stack, caps: Capacities, n: float) -> Iterator[Cost]:
+    """The costs of a kernel of some steps, and, taken away, of the one whose place it takes.
+
+    How many steps have it grows with n, so all of it is of each sequence.
+    """
+    if math.isinf(n):
+        for c in kernel_costs(replace(kernel, each=kernel.fixed, fixed=Work()), caps, n):
+            yield replace(c, each=c.each * kernel.often)
+        return
+    if not n:
+        return
+    meet = max(1.0, n * sum(k.often for k in stack.kernels if k.instead == kernel.instead))
+    often = kernel.often / meet
+    more = replace(kernel.fixed, flops=kernel.fixed.flops * meet)
+    costs = tuple(kernel_costs(replace(kernel, fixed=more), caps, n))
+    for c in costs:
+        yield replace(c, fixed=0.0, each=often * c.at(n))
+    payer = max(costs, key=lambda c: c.at(n)).resource if costs else None
+    for usual in (k for k in stack.kernels if k.name == kernel.instead):
+        for c in kernel_costs(usual, caps, n):
+            yield replace(c, fixed=0.0, each=-often * c.at(n), hides=payer)
 
 
 def _pace(name: str, costs: tuple[Cost, ...], stack: Stack, batch: float, lanes: float = 1) -> Pace:

@@ -50,7 +50,8 @@ def _parts(pace: Pace, stack: Stack) -> dict[Resource, float]:
             parts[cost.resource] += cost.at(n)
         else:
             parts[stack.cap] += cost.fixed
-            parts[cost.resource] += cost.each * n
+            # Even a step that another kernel makes longer would have cost this much: the room pays.
+            parts[cost.hides or cost.resource] += cost.each * n
     return {} if not sum(parts.values()) else parts
 
 

@@ -112,9 +112,9 @@ def _same(name: str, less: Scenario, ran: Ran) -> bool:
 
 def _shares(scenario, seeds, base, found, cut):
     room = [sum(found[name][i] for name in ROOM) for i in range(len(seeds))]
-    shares = dict(found)
     if max(room) < 0.05:
-        return shares
+        return dict(found)
+    shares = {name: list(values) for name, values in found.items()}
     diluted = {}
     for name in ("bandwidth", "host"):
         if name in found:
@@ -124,8 +124,9 @@ def _shares(scenario, seeds, base, found, cut):
                 if abs(found[name][i]) > LEAST else 0.0
                 for i, seed in enumerate(seeds)
             ]
-    spent = [sum(d[i] for d in diluted.values()) for i in range(len(seeds))]
-    part = [min(1.0, max(0.0, r / s)) if s > 0 else 0.0 for r, s in zip(room, spent, strict=True)]
-    for name, parts in diluted.items():
-        shares[name] = tuple(found[name][i] - part[i] * d for i, d in enumerate(parts))
-    return shares
+    for i in range(len(seeds)):
+        taken = sum(parts[i] for parts in diluted.values())
+        part = min(1.0, max(0.0, room[i] / taken)) if taken > 0 else 0.0
+        for name, parts in diluted.items():
+            shares[name][i] -= part * parts[i]
+    return {name: tuple(values) for name, values in shares.items()}

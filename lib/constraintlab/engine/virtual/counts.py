@@ -90,6 +90,7 @@ class Kinds(dict):
         return Kinds({k: steps - other.get(k, Steps()) for k, steps in self.items()})
 
 
-def kind(tokens: int) -> int:
-    """The half octave in which a step's tokens are: neighbours differ by a factor of √2."""
-    return round(2 * log2(max(1, tokens)))
+def kind(decodes: int, tokens: int) -> int:
+    """0 for a step that only decodes. With `tokens` of prompts: 1, and above that the half octave
+    in which all its tokens are, so that neighbours differ by a factor of √2."""
+    return 1 + round(2 * log2(decodes + tokens)) if tokens else 0

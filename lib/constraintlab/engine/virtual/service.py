@@ -141,7 +141,7 @@ class Service(Clock):
                 looked += past + n
                 pairs += n * past + n * (n + 1) / 2
         self.peak_tokens = max(self.peak_tokens, decodes + tokens)
-        found = self.counts.kinds[kind(decodes + tokens)]
+        found = self.counts.kinds[kind(decodes, tokens)]
         found.steps += steps
         found.sequences += ready * steps
         found.decodes += decodes * steps
