@@ -149,7 +149,8 @@ def test_the_engine_schedules_without_tensors():
 
 def test_what_verdicts_are_held_against_knows_no_verdict():
     """Not by what it imports either: a scenario's truth owes nothing to the model."""
-    code = "import constraintlab.scenarios.perturb, constraintlab.scenarios.draw, sys; print(*sys.modules)"
+    modules = "constraintlab.scenarios.perturb, constraintlab.scenarios.draw"
+    code = f"import {modules}, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
     assert "constraintlab.scenarios.run" in loaded

@@ -1,4 +1,4 @@
-"""`bench diagnose`: is the verdict right? By paired perturbation of scenarios on the virtual clock."""
+"""`bench diagnose`: is the verdict right? Held against paired perturbation of many scenarios."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ Say = Callable[[str], object]
 SEEDS = range(3)
 """Of each scenario's workload."""
 
+REAL = "scenarios run on the virtual clock alone so far, not on the real stack"
+
 
 def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report:
     """Every metric of the virtual part. say: is told how far it is, and in the end who was wrong
@@ -30,7 +32,9 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
             say(f"{number + 1} of {scenarios} scenarios: {sum(s.right for s in seen)} right")
     for line in (*wrong(seen), *table(seen)):
         say(line)
-    where = f"{scenarios} scenarios of seed {seed} on the virtual clock, {len(SEEDS)} workloads each"
+    where = (
+        f"{scenarios} scenarios of seed {seed} on the virtual clock, {len(SEEDS)} workloads each"
+    )
     n = len(seen)
     strict = sum(s.strict for s in seen)
     truths = Counter(s.truth.largest for s in seen)
@@ -41,7 +45,7 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
         f"{strict / n:.1%} with every name, second ones too, within the largest's interval"
     )
     report.add("constraint_accuracy_virtual", _share(sum(s.right for s in seen), n), context)
-    report.skip("constraint_accuracy_real", "the real stack's scenarios are not built yet")
+    report.skip("constraint_accuracy_real", REAL)
     report.add("next_accuracy", _share(sum(s.next_right for s in seen), n),
                f"without what is named first, by perturbation again; {where}")  # fmt: skip
     errors = [s.error for s in seen if s.names]
@@ -81,13 +85,15 @@ def wrong(seen: Sequence[Seen]) -> list[str]:
         if not s.right:
             shares = sorted(s.truth.shares, key=lambda name: -s.truth.share(name).value)[:3]
             told = ", ".join(f"{name} {s.truth.share(name).value:.2f}" for name in shares)
-            lines.append(f"wrong: {s.scenario.name} named {' and '.join(s.names) or 'none'}: {told}")
+            lines.append(
+                f"wrong: {s.scenario.name} named {' and '.join(s.names) or 'none'}: {told}"
+            )
     return lines
 
 
 def table(seen: Sequence[Seen]) -> list[str]:
-    """Truths, a row each, by what the verdict names first. `a tie` counts rows' rightly named
-    second or equal resources."""
+    """Truths, a row each, by what the verdict names first; how many were right, near ties among
+    them, stands at the end of the row."""
     pairs = Counter((s.truth.largest, s.names[0] if s.names else "none") for s in seen)
     right = Counter(s.truth.largest for s in seen if s.right)
     names = sorted({name for pair in pairs for name in pair})

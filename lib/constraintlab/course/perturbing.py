@@ -15,7 +15,9 @@ def main(seed: int, number: int, workloads: int, json: bool) -> int:
     if workloads not in STUDENT:
         import sys
 
-        print(f"perturb: --workloads {workloads}: use {', '.join(map(str, STUDENT))}", file=sys.stderr)
+        print(
+            f"perturb: --workloads {workloads}: use {', '.join(map(str, STUDENT))}", file=sys.stderr
+        )
         return 2
     seen = judge(draw(seed, number), range(workloads))
     if json:
@@ -71,8 +73,8 @@ def show(seen: Seen) -> None:
     console, x = Console(highlight=False), seen.verdict.x
     console.print(
         f"Scenario {seen.scenario.name} on the virtual clock (modelled): {x:,.0f} tok/s, "
-        f"predicted {seen.verdict.predicted:,.0f}. {len(seen.truth.seeds)} workloads, each capacity "
-        f"cut by {CUT:.0%}."
+        f"predicted {seen.verdict.predicted:,.0f}. {len(seen.truth.seeds)} workloads, each "
+        f"capacity cut by {CUT:.0%}."
     )
     table = Table("capacity", "elasticity", "95%", "predicted", "share", "predicted", "")
     for name, e, pe, s, ps, agrees in sorted(rows(seen), key=lambda r: -r[1].value):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
-from constraintlab.engine.virtual.counts import Counts, Steps
+from constraintlab.engine.virtual.counts import Counts
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.readers import Readers
@@ -82,10 +82,10 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         stations.append(front_end({"frame": s.frame}))
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
-    waits = counts.waiting > 0.5 * counts.seconds
+    population = math.inf if s.open else counts.open / counts.seconds
     seen = sum(counts.gaps.values())
     slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
-    if waits and slow:
+    if slow and population > min(s.slots, room):
         # A stream is held from when its window is full, which then is so three quarters of the
         # time: up to there its reader keeps nobody from leaving the engine.
         slower = counts.drawn / max(1.0, counts.beyond)
@@ -96,7 +96,7 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         tuple(stations),
         slow,
         tokens=counts.drawn / counts.steps.sequences,
-        population=math.inf if s.open else counts.open / counts.seconds,
+        population=population,
         slots=s.slots,
         kv_room=room,
         offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,

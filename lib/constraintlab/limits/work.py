@@ -43,10 +43,10 @@ class Kernel:
     `unit` names the compute capacity that its operations are counted in: a matrix-product
     dtype (`float32`, `bfloat16`, …) or `exp`, exponentials per second, for softmax passes.
 
-    Some steps differ: with n sequences `often` · n of them (all, at most) have this kernel where the
-    others have the one called `instead`. So it is with the products of steps that compute a prompt:
-    each sequence brings its own. Where there would be more than one such step for each, they meet
-    in one, which then has as many times the `fixed` FLOPs.
+    Some steps differ: with n sequences a share of `often` · n has this kernel where the others have
+    the one called `instead`. So it is with the products of steps that compute a prompt: sequences
+    bring them. Where that would be more than all steps, prompts meet: a step then has as many times
+    the `fixed` FLOPs.
     """
 
     name: str

@@ -69,9 +69,10 @@ def each_scaled(scenario: Scenario, name: str, factor: float) -> Scenario:
 
 
 def without(scenario: Scenario, name: str) -> Scenario:
-    """The scenario without one limit: a capacity a thousand times as large, or, instead of an open
-    load, users who never leave the queue empty."""
+    """The scenario without one limit: room for a thousand times as many, a rate a thousand million
+    times as high, or, instead of an open load, users who never leave the queue empty."""
     if name != "demand":
-        return scaled(scenario, name, 1000.0)[0]
+        room = name in ("slots", "kv_capacity", "tokens")
+        return scaled(scenario, name, 1e3 if room else 1e9)[0]
     users = 2 * scenario.slots
     return replace(scenario, rate=0.0, users=users, requests=3 * users + scenario.requests // 2)

@@ -121,7 +121,8 @@ def _shares(scenario, seeds, base, found, cut):
             less = each_scaled(scenario, name, 1 - cut)
             diluted[name] = [
                 found[name][i] - _slope(less, seed, base[i], 1 - cut)
-                if abs(found[name][i]) > LEAST else 0.0
+                if abs(found[name][i]) > LEAST
+                else 0.0
                 for i, seed in enumerate(seeds)
             ]
     for i in range(len(seeds)):

@@ -1,4 +1,4 @@
-"""A scenario on the virtual clock: `Ran`, what its counters say of the time in which it was busy."""
+"""A scenario on the virtual clock: `Ran`, its throughput and counters once it is under way."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
-"""`Counts`: what a virtual run did, added up, for whoever wants to know what bound it."""
-# Steps are counted by how many tokens they computed, as engines' histograms of iterations do: which
-# side of a kernel is the longer differs between a step of few tokens and one of many.
+"""`Counts`: what a virtual run did, added up, for whoever wants to know what bound it.
+
+Steps are counted by how many tokens they computed, as engines' histograms of iterations do: which
+side of a kernel is the longer differs between a step of few tokens and one of many.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from copy import deepcopy
-from math import log2
 from dataclasses import dataclass, field, fields
+from math import log2
 
 
 class Added:

@@ -1,4 +1,4 @@
-"""`Service`: the virtual clock with what stands behind the engine, under an open or a closed load."""
+"""`Service`: the virtual clock with what stands behind the engine; open and closed loads."""
 
 from __future__ import annotations
 
@@ -125,9 +125,7 @@ class Service(Clock):
     def _answered(self, ghost: Stream) -> None:
         """Nothing: what it drew last is not yet sent."""
 
-    def _count_steps(
-        self, chunks: Sequence[tuple[int, int, bool]], ready: int, steps: int
-    ) -> None:
+    def _count_steps(self, chunks: Sequence[tuple[int, int, bool]], ready: int, steps: int) -> None:
         """chunks: tokens, those before them, whether it decodes. ready: they, and who would compute
         but for the step's budget."""
         decodes = keys = tokens = looked = 0

@@ -1,4 +1,4 @@
-"""What stands behind the engine: a front end, a link, readers: a tandem that each token goes through.
+"""What stands behind the engine: a front end, a link and readers, which each token goes through.
 
 Front end and link serve one token after the other, in the order in which they were drawn; each
 stream's reader takes its own tokens at its own speed. A stream with `window` tokens under way is
@@ -50,8 +50,8 @@ class Stream(Ghost):
 
 
 class Tandem:
-    """The stations at work. reads: for every token that went in, when it is read. passes: there is neither front end
-    nor link."""
+    """The stations at work. reads: for every token that went in, when it is read. passes: there is
+    neither front end nor link."""
 
     def __init__(self, stations: Stations) -> None:
         self.stations = stations
@@ -83,13 +83,13 @@ class Tandem:
         self._framed, self._wired = framed, wired
 
     def room(self, stream: Stream, now: float) -> int:
-        """How many tokens more may be under way for this stream; those read by now are forgotten."""
+        """How many tokens more may be under way for it; those read by now are forgotten."""
         under = stream.under
         while under and under[0] <= now:
             under.popleft()
         return self.stations.window - len(under)
 
     def free(self, stream: Stream) -> float:
-        """When half of what is under way for it will have been read."""
+        """When half of a full window will have been read."""
         under = stream.under
         return under[len(under) - self.stations.window // 2 - 1]
