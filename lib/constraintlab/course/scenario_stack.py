@@ -38,24 +38,21 @@ def together(runs: Sequence[Ran]) -> Counts:
 
 
 def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
-    """The average step's kernels. The products of steps with prompts are kernels of their own, one
-    for each number of tokens: which side of a kernel is the longer differs between them."""
+    """The average step's kernels. To the products of steps with prompts more is added, by how
+    many tokens those have: which side of a kernel is the longer differs between them."""
     whole, plain = counts.steps, counts.kinds[0]
     batch = whole.sequences / whole.steps
-    found = []
-    if plain.steps:
-        decodes = plain.decodes / plain.steps / batch
-        found.append(Kernel(PLAIN, Work(s.flops * decodes), Work(0.0, s.weights)))
+    decodes = plain.decodes / plain.steps if plain.steps else 0.0
+    found = [Kernel(PLAIN, Work(s.flops * decodes / batch), Work(0.0, s.weights))]
     for number, kind in sorted(counts.kinds.items()):
         if number and kind.steps:
-            decodes, tokens = (n / kind.steps for n in (kind.decodes, kind.tokens))
+            tokens = (kind.decodes + kind.tokens) / kind.steps
             found.append(
                 Kernel(
-                    f"products of {decodes + tokens:.0f} tokens",
-                    Work(s.flops * decodes / batch),
-                    Work(s.flops * tokens, s.weights),
+                    f"products of {tokens:.0f} tokens",
+                    fixed=Work(s.flops * max(0.0, tokens - decodes)),
                     often=kind.steps / whole.steps / batch,
-                    instead=PLAIN,
+                    onto=PLAIN,
                 )
             )
     keys, looked = (s.kv * n / whole.sequences for n in (whole.keys, whole.looked))
@@ -67,6 +64,7 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
 
 
 PLAIN = "products"
+LACKS = ("slots", "kv", "prefill")
 
 
 def stack_of(s: Scenario, counts: Counts) -> Stack:
@@ -74,8 +72,8 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     pool = s.blocks * s.block_size
     # A pool is never quite full: a watermark stays free, and what is left is too little for the
     # next in the queue. How full it was while that was what they lacked is counted.
-    lacked = counts.lacks.get("kv", 0.0) > 0.5 * counts.seconds
-    full = counts.held / counts.seconds / pool if lacked else 1 - s.watermark
+    slots, kv, budget = (counts.lacks.get(n, 0.0) / counts.seconds for n in LACKS)
+    full = counts.held / counts.seconds / pool if kv > max(slots, 0.25) else 1 - s.watermark
     room = kv_room(pool * full, [(counts.resident, counts.held)])
     stations = []
     if s.frame:
@@ -83,6 +81,9 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
     population = math.inf if s.open else counts.open / counts.seconds
+    if budget > 0.5 and slots + kv < 0.2:
+        # They wait for tokens of a step, which no resource stands for; more room would not help.
+        population = counts.resident / counts.seconds
     seen = sum(counts.gaps.values())
     slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
     if slow and population > min(s.slots, room):

@@ -107,26 +107,27 @@ def step_costs(stack: Stack, caps: Capacities, batch: float | None = None) -> tu
 
 
 def _some_steps(kernel: Kernel, stack: Stack, caps: Capacities, n: float) -> Iterator[Cost]:
-    """The costs of a kernel of some steps, and, taken away, of the one whose place it takes.
-
-    How many steps have it grows with n, so all of it is of each sequence.
+    """What the usual kernel costs with this one's work added, less what it costs without, in the
+    steps that have it. How many those are grows with n, so all of it is of each sequence.
     """
-    if math.isinf(n):
-        for c in kernel_costs(replace(kernel, each=kernel.fixed, fixed=Work()), caps, n):
-            yield replace(c, each=c.each * kernel.often)
-        return
-    if not n:
-        return
-    meet = max(1.0, n * sum(k.often for k in stack.kernels if k.instead == kernel.instead))
-    often = kernel.often / meet
-    more = replace(kernel.fixed, flops=kernel.fixed.flops * meet)
-    costs = tuple(kernel_costs(replace(kernel, fixed=more), caps, n))
-    for c in costs:
-        yield replace(c, fixed=0.0, each=often * c.at(n))
-    payer = max(costs, key=lambda c: c.at(n)).resource if costs else None
-    for usual in (k for k in stack.kernels if k.name == kernel.instead):
+    brought = sum(k.often for k in stack.kernels if k.onto == kernel.onto)
+    for usual in (k for k in stack.kernels if k.name == kernel.onto and n):
+        if math.isinf(n):
+            often, work = kernel.often / brought, usual.each + kernel.fixed * brought
+            both = replace(usual, each=work, fixed=Work())
+        else:
+            meet = max(1.0, n * brought)
+            often = kernel.often / meet
+            both = replace(usual, fixed=usual.fixed + kernel.fixed * meet)
+
+        def spent(c: Cost, often: float = often) -> float:
+            return often * (c.each if math.isinf(n) else c.at(n))
+
+        costs = list(kernel_costs(replace(both, name=kernel.name), caps, n))
+        for c in costs:
+            yield replace(c, fixed=0.0, each=spent(c))
         for c in kernel_costs(usual, caps, n):
-            yield replace(c, fixed=0.0, each=-often * c.at(n), hides=payer)
+            yield replace(c, fixed=0.0, each=-spent(c), hides=max(costs, key=spent).resource)
 
 
 def _pace(name: str, costs: tuple[Cost, ...], stack: Stack, batch: float, lanes: float = 1) -> Pace:
@@ -157,7 +158,7 @@ def paces(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[P
         for s in stack.stations
     ]
     if stack.shared_cores and any(s.cores for s in stack.stations):
-        spent = [Cost(c.part, c.resource, c.fixed * c.cores, c.each * c.cores) for c in engine]
+        spent = [replace(c, fixed=c.fixed * c.cores, each=c.each * c.cores) for c in engine]
         spent += [c for s in stack.stations for c in _spent(s, stack.tokens)]
         parts.append(_pace("cores", tuple(spent), stack, n, lanes=stack.shared_cores))
     gap = 1 / stack.offered if stack.offered else math.inf

@@ -95,18 +95,18 @@ def _ranked(shares: Mapping[Resource, float]) -> tuple[Resource, ...]:
 
 
 def _constraint(stack, caps, shares) -> tuple[Resource, ...]:
-    """The largest share, and a second one that is close to it or right behind it. Empty where
-    nothing has a share: nothing limits."""
+    """The largest share, and a second one: right behind it, where that leaves it little worth, or
+    else close to it. Empty where nothing has a share: nothing limits."""
     if not shares:
         return ()
     first, *others = _ranked(shares)
-    if others and shares[others[0]] >= CLOSE * shares[first]:
-        return first, others[0]
     if worth(stack, caps, first) < BEHIND:
         after = scale(stack, caps, first, math.inf)
         behind = _ranked(shares_of(slowest(*after), after[0]))
         if behind and behind[0] is not first:
             return first, behind[0]
+    if others and shares[others[0]] >= CLOSE * shares[first]:
+        return first, others[0]
     return (first,)
 
 
