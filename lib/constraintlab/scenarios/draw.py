@@ -46,7 +46,7 @@ def draw(seed: int, number: int) -> Scenario:
     rate = batch / pace
     size = prompt.most + answer.most
     slots, blocks, users = batch, 1 + 4 * batch * size // 16, 2 * batch
-    match random.choice(("slots", "kv", "kv", "both", "users")):
+    match random.choice(("slots", "slots", "kv", "kv", "both", "users")):
         case "kv":
             slots, blocks = 4 * batch, max(-(-size // 16) + 1, round(batch * (mean + 8) / 16))
             users = 3 * batch
@@ -58,7 +58,7 @@ def draw(seed: int, number: int) -> Scenario:
     frame = 1 / (rate * behind["frame"]) if behind["frame"] else 0.0
     wire = float(random.choice((40, 300)))
     link = rate * behind["link"] * wire if behind["link"] else math.inf
-    slow = random.choice((0.0, 0.3, 1.0)) if behind["readers"] else 0.0
+    slow = random.choice((0.3, 1.0, 1.0)) if behind["readers"] else 0.0
     speed = rate / batch * behind["readers"] if slow else math.inf
     requests = 40 + 3 * users
     load = {"users": users}

@@ -100,7 +100,7 @@ def _same(name: str, less: Scenario, ran: Ran) -> bool:
         case "slots":
             return ran.peak_slots <= less.slots
         case "kv_capacity":
-            return ran.peak_kv + math.ceil(less.watermark * less.blocks / 0.8) <= less.blocks
+            return ran.peak_kv + math.ceil(less.watermark * less.blocks) <= less.blocks
         case "tokens":
             return ran.peak_tokens <= less.tokens
         case "compute":  # no kernel of any step turns compute-bound

@@ -42,10 +42,8 @@ def run(scenario: Scenario, seed: int) -> Ran:
         policy(scenario), CountedKV(scenario.blocks, scenario.block_size),
         Budget(scenario.slots, scenario.tokens), cost(scenario), stations(scenario), sizes.after,
     )  # fmt: skip
-    first = scenario.users or 0
-    last = scenario.requests - 1
-    warm = first + int(WARM * (last - first))
-    before, after = service.serve(sizes.first(), last, [warm])
+    warm = scenario.users + int(WARM * (scenario.requests - scenario.users))
+    before, after = service.serve(sizes.first(), scenario.requests, [warm])
     counts = after - before
     read = sum([before.seconds < t <= after.seconds for t in service.tandem.reads])
     peaks = service.peak_slots, service.peak_kv, service.peak_tokens
@@ -88,10 +86,8 @@ class Workload:
         return found
 
     def after(self, stream: Stream, at: float) -> Stream | None:
-        """What a user asks next; nothing once all requests of the run have come."""
-        if self.scenario.open or self._id >= self.scenario.requests:
-            return None
-        return self._next(at, stream.user)
+        """What a user asks next; nothing follows in an open load."""
+        return None if self.scenario.open else self._next(at, stream.user)
 
     def _next(self, at: float, user: int) -> Stream:
         s, id = self.scenario, self._id

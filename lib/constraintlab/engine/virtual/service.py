@@ -25,15 +25,15 @@ class Service(Clock):
     load. None: none does. counts: up to now. peak_slots, peak_kv, peak_tokens: the most
     requests that ran at a time, blocks that were held, and tokens of a step.
 
-    A request comes in the order of its arrival. `serve` ends when the last of them comes, not when
-    it is answered, so that no queue runs empty: what was read by then is the throughput.
+    `serve` ends when the last request comes, not when it is answered, so that no queue runs empty:
+    what was read by then is the throughput.
     """
 
     def __init__(
         self, policy: Policy, kv: KVStore, budget: Budget, cost: StepCost | Roofline,
         stations: Stations, after: Next = lambda stream, at: None,
     ) -> None:  # fmt: skip
-        super().__init__(policy, kv, budget, cost, self._answered)
+        super().__init__(policy, kv, budget, cost)
         self.ledger = Unwritten()
         self.tandem, self.counts = Tandem(stations), Counts()
         self.peak_slots = self.peak_kv = self.peak_tokens = 0
@@ -43,12 +43,12 @@ class Service(Clock):
         self._reading: list[float] = []
         self._slow, self._behind = False, not self.tandem.passes
 
-    def serve(self, coming: Sequence[Stream], last: int, marks: Sequence[int]) -> list[Counts]:
-        """Until request `last` comes. coming: those that come whatever happens. Returns the counts
-        as each of the requests in `marks`, in order, comes, and at the end."""
+    def serve(self, coming: Sequence[Stream], many: int, marks: Sequence[int]) -> list[Counts]:
+        """Until so many requests have come. coming: those that come whatever happens. Returns the
+        counts as of the moments when so many as in `marks` had come, in order, and at the end."""
         self._coming = [(s.arrival, s.id, s) for s in coming]
         heapq.heapify(self._coming)
-        found, marks = [], [*marks, last]
+        found, marks, came = [], [*marks, many], 0
         while marks:
             while self._resuming and self._resuming[0][0] <= self.now:
                 heapq.heappop(self._resuming)[2].held = False
@@ -57,7 +57,8 @@ class Service(Clock):
                 self._submit(stream)
                 if stream.gap:
                     self._slow = self._behind = True
-                if stream.id == marks[0]:
+                came += 1
+                if came == marks[0]:
                     self.counts.queued = sum([s.remaining for s in self.waiting])
                     found.append(self.counts.copy())
                     marks.pop(0)
@@ -121,9 +122,6 @@ class Service(Clock):
         follows = self._after(stream, stream.read)
         if follows is not None:
             heapq.heappush(self._coming, (follows.arrival, follows.id, follows))
-
-    def _answered(self, ghost: Stream) -> None:
-        """Nothing: what it drew last is not yet sent."""
 
     def _count_steps(self, chunks: Sequence[tuple[int, int, bool]], ready: int, steps: int) -> None:
         """chunks: tokens, those before them, whether it decodes. ready: they, and who would compute
