@@ -9,7 +9,7 @@ from statistics import median
 
 from constraintlab.bench.interval import median_of, proportion
 from constraintlab.bench.report import Report
-from constraintlab.course.judge import SLACK, Seen, judge
+from constraintlab.course.judge import SLACK, WIDE, Seen, judge
 from constraintlab.scenarios.draw import draw
 
 Say = Callable[[str], object]
@@ -55,7 +55,8 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
     report.add("confident_wrong_share", _share(sum(s.confident_wrong for s in seen), n),
                f"wrong, and the predicted throughput within 25%; {where}")  # fmt: skip
     report.add("rank_perturb_agreement", _share(sum(s.agrees for s in seen), n),
-               f"all elasticities within their intervals or {SLACK} of each other; apart: "
+               f"all elasticities within {SLACK} of each other or within intervals of half width {WIDE} "
+        f"at most ({sum(s.within for s in seen) / n:.1%} with whole intervals); apart: "
                f"{_apart(seen) or 'none'}; throughput predicted {_off(seen):.1%} off (median); "
                f"{where}")  # fmt: skip
     return report

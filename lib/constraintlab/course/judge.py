@@ -31,7 +31,7 @@ WIDE = 0.15
 SLACK = 0.1
 """Two elasticities that differ by no more are equal: a cut of a fifth shows no finer."""
 
-MINOR = 0.15
+MINOR = 0.25
 """Without a limit only the largest share is asked for: a smaller elasticity is none."""
 
 RAISE = 2.0
@@ -96,6 +96,11 @@ class Seen:
         """Whether both are the same vector."""
         return not self.apart
 
+    @property
+    def within(self) -> bool:
+        """The same, with intervals as wide as they come: noise excuses here."""
+        return all(_zero(self.off(n), SLACK, math.inf) for n in self.predicted)
+
 
 def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bool:
     """Whether these are what binds. after: without the first; found here where it is None."""
@@ -110,8 +115,8 @@ def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bo
     return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
 
 
-def _zero(off: Interval, slack: float) -> bool:
-    return abs(off.value) <= max(slack, min(off.high - off.value, WIDE))
+def _zero(off: Interval, slack: float, wide: float = WIDE) -> bool:
+    return abs(off.value) <= max(slack, min(off.high - off.value, wide))
 
 
 def largest(truth: Perturbed, name: str, part: float = 1.0) -> bool:

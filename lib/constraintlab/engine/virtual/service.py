@@ -41,6 +41,7 @@ class Service(Clock):
         self._coming: list[tuple[float, int, Stream]] = []
         self._resuming: list[tuple[float, int, Stream]] = []
         self._reading: list[float] = []
+        self._window = stations.window
         self._slow, self._behind = False, not self.tandem.passes
 
     def serve(self, coming: Sequence[Stream], many: int, marks: Sequence[int]) -> list[Counts]:
@@ -88,14 +89,15 @@ class Service(Clock):
         else:
             chunks = [(n, s.computed, n == 1 and s.output.n > 0) for s, n in plan.chunks]
             ready = len(chunks) + sum([not s.held for s in plan.paused])
-            drawing = [s for s, n in plan.chunks if s.todo == n]
-            if plan.horizon > 1 and all([s.output.n for s, _ in plan.chunks]):
+            if plan.horizon > 1 and all([decode for _, _, decode in chunks]):
+                drawing = [s for s, _ in plan.chunks]
                 if self._behind:
-                    room = min([self.tandem.room(s, before) for s in drawing])
+                    room = min([self._room(s, plan.horizon) for s in drawing])
                     if room < plan.horizon:
                         plan = replace(plan, horizon=max(1, room))
                 self._leap(plan, until)
             else:
+                drawing = [s for s, n in plan.chunks if s.todo == n]
                 self._step(plan)
             self._count_steps(chunks, ready, self.steps - steps)
             self._send(drawing, before, self.steps - steps)
@@ -106,15 +108,21 @@ class Service(Clock):
         took = (self.now - before) / max(1, steps)
         for i in range(steps):
             self.tandem.take(before + took * (i + 1), drawing)
-        full = 3 * self.tandem.stations.window // 4
+        full = 3 * self._window // 4
         for stream in drawing:
             if stream.output.n > full:
                 self.counts.beyond += min(steps, stream.output.n - full)
             if stream.finish_reason is not None:
                 self._over(stream)
-            elif self._behind and self.tandem.room(stream, self.now) <= 0:
+            elif self._behind and self._room(stream, 1) <= 0:
                 stream.held = True
                 heapq.heappush(self._resuming, (self.tandem.free(stream), stream.id, stream))
+
+    def _room(self, stream: Stream, enough: int) -> int:
+        """How many tokens more may be under way for it, or at least so many."""
+        if self._window - len(stream.under) >= enough:
+            return enough
+        return self.tandem.room(stream, self.now)
 
     def _over(self, stream: Stream) -> None:
         """Its last token is under way: whose it was asks again when it is read."""
