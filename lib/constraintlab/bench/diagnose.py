@@ -54,9 +54,10 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
                f"{len(errors)} over 20% off; {where}")  # fmt: skip
     report.add("confident_wrong_share", _share(sum(s.confident_wrong for s in seen), n),
                f"wrong, and the predicted throughput within 25%; {where}")  # fmt: skip
+    whole = sum(s.within for s in seen) / n
     report.add("rank_perturb_agreement", _share(sum(s.agrees for s in seen), n),
-               f"all elasticities within {SLACK} of each other or within intervals of half width {WIDE} "
-        f"at most ({sum(s.within for s in seen) / n:.1%} with whole intervals); apart: "
+               f"all elasticities within {SLACK} of each other, or within intervals of half width "
+               f"{WIDE} at most ({whole:.1%} with whole intervals); apart: "
                f"{_apart(seen) or 'none'}; throughput predicted {_off(seen):.1%} off (median); "
                f"{where}")  # fmt: skip
     return report

@@ -1,7 +1,8 @@
 """A virtual run's counters as a stack: what a verdict on a scenario rests on.
 
-The recipe gives what an operator knows of their own deployment: the model's shape, the pool, the
-slots, the link's rate, how fast readers read. Everything else is counted.
+The recipe gives what an operator knows or has probed: the machine's ceilings, the model's shape,
+host seconds by stage (of a step, a sequence and a token, which do not vary here), the pool, the
+slots, the link's rate and the readers'. What was asked of them, and how often, is counted.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Interval:
 
 @dataclass(frozen=True)
 class Perturbed:
-    """x: throughput by seed. elasticities, shares: by capacity and seed. factors: what each cut
-    capacity was multiplied by. base: the runs with nothing cut."""
+    """elasticities, shares: by capacity, a value for each seed. factors: what each cut capacity was
+    multiplied by. base: the runs with nothing cut, by seed."""
 
     scenario: Scenario
     seeds: tuple[int, ...]
