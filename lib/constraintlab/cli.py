@@ -257,6 +257,19 @@ def _counted(scrapes):
 
 
 @app.command()
+def perturb(
+    scenario: int = typer.Argument(0, min=0, help="Number of the scenario."),
+    seed: int = typer.Option(0, help="Of the scenarios that are drawn."),
+    workloads: int = typer.Option(5, help="Seeded workloads, for the interval: 2 to 6, 8 or 10."),
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+) -> None:
+    """Cut each capacity of a scenario on the virtual clock: elasticities, beside the predicted."""
+    from constraintlab.course import perturbing
+
+    raise typer.Exit(perturbing.main(seed, scenario, workloads, json))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as of

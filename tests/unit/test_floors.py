@@ -10,13 +10,16 @@ import pytest
 
 LIB = Path(__file__).resolve().parents[2] / "lib" / "constraintlab"
 
-BELOW_COURSE = {"limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster",
-                "watch"}  # fmt: skip
+BELOW_COURSE = {
+    "limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster", "watch",
+    "scenarios",
+}  # fmt: skip
 MAY_IMPORT = {
     "limits": set(),
     "attention": {"limits"},
     "engine": {"limits", "attention"},
     "serving": {"limits", "attention", "engine"},
+    "scenarios": {"engine"},
     "load": {"limits", "attention", "engine"},
     "telemetry": {"limits"},
     "panel": {"limits", "telemetry"},
@@ -144,6 +147,16 @@ def test_the_engine_schedules_without_tensors():
     stores = "kv.contiguous", "kv.paged", "kv.prefix"
     modules = (f"constraintlab.engine.{m}" for m in core + stores)
     assert heavy_after("import " + ", ".join(modules)) == set()
+
+
+def test_what_verdicts_are_held_against_knows_no_verdict():
+    """Not by what it imports either: a scenario's truth owes nothing to the model."""
+    modules = "constraintlab.scenarios.perturb, constraintlab.scenarios.draw"
+    code = f"import {modules}, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "constraintlab.scenarios.run" in loaded
+    assert not [m for m in loaded if m.startswith("constraintlab.limits")]
 
 
 def test_a_heavy_import_would_be_seen():

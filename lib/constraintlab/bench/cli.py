@@ -119,6 +119,21 @@ def tail(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def diagnose(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="Five hundred scenarios."),
+    seed: int = typer.Option(0, help="Of the scenarios that are drawn."),
+    scenarios: int | None = typer.Option(None, min=1, help="How many, if not 200."),
+) -> None:
+    """Is the verdict right? Against what cutting each capacity of many scenarios shows."""
+    from constraintlab.bench import diagnose as bench
+
+    n = scenarios or (500 if full else 200)
+    report = bench.run(seed, n, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""

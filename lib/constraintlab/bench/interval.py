@@ -26,3 +26,13 @@ def median_of(values: Sequence[float], unit: str, confidence: float = 0.95) -> E
         k += 1
     k = max(1, k - 1)
     return Estimate(median(kept), kept[k - 1], kept[n - k], unit)
+
+
+def proportion(hits: int, n: int, z: float = 1.96) -> Estimate:
+    """hits of n as a share, with Wilson's 95% interval (1927), which n = hits leaves above 0."""
+    if not 0 <= hits <= n or not n:
+        raise ValueError(f"{hits} of {n}: give a number of trials, and how many of them were hits")
+    p, zz = hits / n, z * z / n
+    middle = (p + zz / 2) / (1 + zz)
+    half = z / (1 + zz) * (p * (1 - p) / n + zz / (4 * n)) ** 0.5
+    return Estimate(p, min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half)), "")

@@ -17,14 +17,15 @@ from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import flow
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack, Station
-from constraintlab.limits.work import Kernel
+from constraintlab.limits.work import Kernel, Work
 
 
 @dataclass(frozen=True)
 class Cost:
     """Seconds of a step that one part spends on one resource: `fixed`, and `each` per sequence.
 
-    `cores` is how many cores it keeps busy meanwhile.
+    `cores` is how many cores it keeps busy meanwhile. hides: whose cost takes the place of this one
+    in some steps, where the cost is negative: what is not paid there.
     """
 
     part: str
@@ -32,6 +33,7 @@ class Cost:
     fixed: float
     each: float
     cores: float = 1.0
+    hides: Resource | None = None
 
     def at(self, n: float) -> float:
         """Seconds of a step with n sequences."""
@@ -98,9 +100,34 @@ def kernel_costs(kernel: Kernel, caps: Capacities, n: float) -> Iterator[Cost]:
 def step_costs(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[Cost, ...]:
     """Every cost of one engine step with `batch` sequences (all that are resident), in order."""
     n = stack.resident if batch is None else batch
-    kernels = [c for k in stack.kernels for c in kernel_costs(k, caps, n)]
+    kernels = [c for k in stack.kernels if not k.often for c in kernel_costs(k, caps, n)]
+    kernels += [c for k in stack.kernels if k.often for c in _some_steps(k, stack, caps, n)]
     host = [Cost(s.name, Resource.HOST, s.fixed, s.each) for s in stack.host]
     return (*kernels, *host)
+
+
+def _some_steps(kernel: Kernel, stack: Stack, caps: Capacities, n: float) -> Iterator[Cost]:
+    """What the usual kernel costs with this one's work added, less what it costs without, in the
+    steps that have it. How many those are grows with n, so all of it is of each sequence.
+    """
+    brought = sum(k.often for k in stack.kernels if k.onto == kernel.onto)
+    for usual in (k for k in stack.kernels if k.name == kernel.onto and n):
+        if math.isinf(n):
+            often, work = kernel.often / brought, usual.each + kernel.fixed * brought
+            both = replace(usual, each=work, fixed=Work())
+        else:
+            meet = max(1.0, n * brought)
+            often = kernel.often / meet
+            both = replace(usual, fixed=usual.fixed + kernel.fixed * meet)
+
+        def spent(c: Cost, often: float = often) -> float:
+            return often * (c.each if math.isinf(n) else c.at(n))
+
+        costs = list(kernel_costs(replace(both, name=kernel.name), caps, n))
+        for c in costs:
+            yield replace(c, fixed=0.0, each=spent(c))
+        for c in kernel_costs(usual, caps, n):
+            yield replace(c, fixed=0.0, each=-spent(c), hides=max(costs, key=spent).resource)
 
 
 def _pace(name: str, costs: tuple[Cost, ...], stack: Stack, batch: float, lanes: float = 1) -> Pace:
@@ -131,7 +158,7 @@ def paces(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[P
         for s in stack.stations
     ]
     if stack.shared_cores and any(s.cores for s in stack.stations):
-        spent = [Cost(c.part, c.resource, c.fixed * c.cores, c.each * c.cores) for c in engine]
+        spent = [replace(c, fixed=c.fixed * c.cores, each=c.each * c.cores) for c in engine]
         spent += [c for s in stack.stations for c in _spent(s, stack.tokens)]
         parts.append(_pace("cores", tuple(spent), stack, n, lanes=stack.shared_cores))
     gap = 1 / stack.offered if stack.offered else math.inf

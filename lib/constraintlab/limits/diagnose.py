@@ -74,13 +74,12 @@ def diagnose(
         )
     shares = shares_of(pace, stack)
     worths = {r: worth(stack, caps, r) for r in Resource}
-    names = _constraint(stack, caps, shares, worths)
+    names = _constraint(stack, caps, shares)
     after = scale(stack, caps, names[0], math.inf)
-    beyond = slowest(*after)
     return Verdict(
         outcome="demand" if names[0] is Resource.DEMAND else "bound",
         constraint=names,
-        next=_ranked(shares_of(beyond, after[0]))[:1],
+        next=_constraint(*after, shares_of(slowest(*after), after[0])),
         shares={r: shares.get(r, 0.0) for r in Resource},
         worth=worths,
         predicted=pace.x,
@@ -95,16 +94,19 @@ def _ranked(shares: Mapping[Resource, float]) -> tuple[Resource, ...]:
     return tuple(sorted(shares, key=lambda r: -shares[r]))
 
 
-def _constraint(stack, caps, shares, worths) -> tuple[Resource, ...]:
-    """The largest share, and a second one that is close to it or right behind it."""
+def _constraint(stack, caps, shares) -> tuple[Resource, ...]:
+    """The largest share, and a second one: right behind it, where that leaves it little worth, or
+    else close to it. Empty where nothing has a share: nothing limits."""
+    if not shares:
+        return ()
     first, *others = _ranked(shares)
-    if others and shares[others[0]] >= CLOSE * shares[first]:
-        return first, others[0]
-    if worths[first] < BEHIND:
+    if worth(stack, caps, first) < BEHIND:
         after = scale(stack, caps, first, math.inf)
         behind = _ranked(shares_of(slowest(*after), after[0]))
         if behind and behind[0] is not first:
             return first, behind[0]
+    if others and shares[others[0]] >= CLOSE * shares[first]:
+        return first, others[0]
     return (first,)
 
 

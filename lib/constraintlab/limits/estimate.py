@@ -52,7 +52,9 @@ class Estimate:
         return (self.high - self.low) / (2 * self.value) if self.value else math.nan
 
     def scaled(self, factor: float) -> Estimate:
-        """The same estimate times `factor`: what a fix does to a capacity."""
+        """The same estimate times `factor`: what a fix does to a capacity. Absent stays absent."""
+        if self.missing:
+            return self
         return Estimate(
             self.value * factor, self.low * factor, self.high * factor, self.unit, "modelled"
         )

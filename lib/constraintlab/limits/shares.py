@@ -8,6 +8,9 @@ An *elasticity* is a derivative: the percentage X gains per percent of one capac
 alone have elasticities that sum to 1; room adds its own on top, since both a faster memory
 and more room would shrink the diluted part. So shares and elasticities agree for room and
 wherever nothing waits, and a rate's elasticity is at least its share.
+
+A slow reader keeps a place in the batch. Where others wait for one, faster readers or more room
+would buy the same, each as much as the readers hold back: each is charged half of that.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ def shares_of(pace: Pace, stack: Stack) -> dict[Resource, float]:
     total = sum(parts.values()) or 1.0
     found = {r: seconds / total * (1 - pace.client) for r, seconds in parts.items()}
     if pace.client:
-        found[Resource.CLIENT] = found.get(Resource.CLIENT, 0.0) + pace.client
+        kept = [Resource.CLIENT] + [stack.cap] * (stack.cap is not None)
+        for resource in kept:
+            found[resource] = found.get(resource, 0.0) + pace.client / len(kept)
     return found
 
 
@@ -45,7 +50,8 @@ def _parts(pace: Pace, stack: Stack) -> dict[Resource, float]:
             parts[cost.resource] += cost.at(n)
         else:
             parts[stack.cap] += cost.fixed
-            parts[cost.resource] += cost.each * n
+            # Even a step that another kernel makes longer would have cost this much: the room pays.
+            parts[cost.hides or cost.resource] += cost.each * n
     return {} if not sum(parts.values()) else parts
 
 

@@ -42,12 +42,26 @@ class Kernel:
 
     `unit` names the compute capacity that its operations are counted in: a matrix-product
     dtype (`float32`, `bfloat16`, …) or `exp`, exponentials per second, for softmax passes.
+
+    Some steps do more: with n sequences a share of `often` · n has this kernel's `fixed` work added
+    to that of the kernel called `onto`, and is as long as both together. So it is with prompts,
+    which sequences bring. Where that would be more than all steps, prompts meet in one step, which
+    then has as many times the work.
     """
 
     name: str
     each: Work = Work()
     fixed: Work = Work()
     unit: str = "float32"
+    often: float = 0.0
+    onto: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.often) != bool(self.onto) or (self.onto and self.each != Work()):
+            raise ValueError(
+                f"{self.name}: a kernel of some steps has often=, onto= and fixed= work, and none "
+                "of each sequence: that is the other kernel's"
+            )
 
     def work(self, n: float) -> Work:
         """The work of one step with n resident sequences."""

@@ -52,6 +52,45 @@ def test_a_kernel_that_turns_compute_bound_leaves_nothing_to_dilute():
     assert parts[R.COMPUTE] == 1
 
 
+def prompts(n, *, slots=math.inf, population=math.inf, often=1 / 32):
+    """Decode steps of 100 ms of weights; with n = 8 every fourth also computes a prompt: 300 ms."""
+    usual = Kernel("usual", Work(1e3), Work(0, 100 * MEGA))
+    longer = Kernel("prompt", fixed=Work(3e11), often=often, onto="usual")
+    return Stack((usual, longer), slots=slots, population=population)
+
+
+def test_a_step_that_arithmetic_makes_longer_hides_weights_that_the_room_pays():
+    # 3/4 · 100 + 1/4 · 300 = 150 ms, of which each step would cost 100 whatever it holds
+    v = diagnose(prompts(8, slots=8), machine())
+    assert v.predicted == pytest.approx(8 / 0.150)
+    assert v.shares[R.SLOTS] == pytest.approx(100 / 150)
+    assert v.shares[R.COMPUTE] == pytest.approx(0.25 * 200 / 150)
+    assert v.shares[R.BANDWIDTH] == pytest.approx(0, abs=1e-6)
+    # with 6.4 slots every fifth: 140 ms
+    after = elasticity(prompts(8, slots=8), machine(), R.SLOTS)
+    assert after == pytest.approx(math.log((6.4 / 0.140) / (8 / 0.150)) / math.log(0.8))
+    # the rates' elasticities sum to 1 all the same, and the room's comes on top
+    rates = [elasticity(prompts(8, slots=8), machine(), r, 1e-4) for r in (R.COMPUTE, R.BANDWIDTH)]
+    assert rates == [pytest.approx(0.5, abs=1e-3), pytest.approx(0.5, abs=1e-3)]
+
+
+def test_where_nothing_waits_each_kind_of_step_is_who_spends_it():
+    v = diagnose(prompts(8, population=8), machine())
+    assert v.shares[R.COMPUTE] == pytest.approx(0.5) == v.shares[R.BANDWIDTH]
+
+
+def test_more_prompts_than_steps_meet_in_one():
+    # 64 sequences bring two prompts a step: 600 ms, and so on for ever
+    assert throughput(prompts(64, slots=64), machine()) == pytest.approx(64 / 0.600, rel=1e-5)
+    assert throughput(prompts(0), machine()) == pytest.approx(32 / 0.300, rel=1e-5)
+
+
+def test_a_kernel_of_some_steps_says_which_it_is_added_to():
+    for wrong in ({"often": 0.1}, {"onto": "usual"}, {"often": 0.1, "onto": "x", "each": Work(1)}):
+        with pytest.raises(ValueError, match="a kernel of some steps has often="):
+            Kernel("prompt", **wrong)
+
+
 def test_nothing_waits_so_the_weights_are_charged_to_bandwidth():
     v = diagnose(decode(population=8, slots=64), machine())
     assert v.constraint == (R.BANDWIDTH,) and v.shares[R.BANDWIDTH] == pytest.approx(1)
@@ -64,6 +103,13 @@ def test_compute_just_over_bandwidth_names_both_and_says_that_the_fix_is_worth_l
     assert v.constraint == (R.COMPUTE, R.BANDWIDTH)
     assert v.worth[R.COMPUTE] == pytest.approx(1 / 0.95)
     assert any("right behind" in line for line in v.evidence)
+
+
+def test_what_binds_next_may_be_a_near_tie_too():
+    # without 1.00 ms of FLOPs, 0.50 of one pass and 0.45 of a host stage are left
+    step = (Kernel("k", Work(1e9)), Kernel("pass", Work(0, 0.5 * MEGA)))
+    v = diagnose(Stack(step, host=(HostStage("sample", each=0.45e-3),)), machine())
+    assert v.constraint == (R.COMPUTE,) and v.next == (R.BANDWIDTH, R.HOST)
 
 
 def test_clear_winner_is_named_alone():
@@ -134,6 +180,13 @@ def test_a_capacity_that_nobody_measured_gives_insufficient_evidence():
     v = diagnose(decode(), blind)
     assert v.outcome == "insufficient evidence" and v.constraint == ()
     assert "bandwidth" in v.missing[0] and not v.sure
+
+
+def test_a_capacity_that_nobody_measured_and_nobody_needs_is_no_matter():
+    caps = machine()
+    blind = type(caps)(caps.compute, caps.bandwidth, Estimate.absent("B/s", "not probed"))
+    v = diagnose(decode(population=8), blind)
+    assert v.constraint == (R.BANDWIDTH,) and v.worth[R.PAGES] == 1
 
 
 def test_an_unknown_dtype_gives_insufficient_evidence():

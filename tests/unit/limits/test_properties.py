@@ -19,6 +19,9 @@ from .cases import machine
 amount = st.floats(1e3, 1e12)
 works = st.builds(Work, amount, amount, st.just(0.0) | amount)
 kernels = st.builds(Kernel, st.just("k"), works, st.just(Work()) | works)
+seldom = st.builds(
+    Kernel, st.just("prompts"), fixed=works, often=st.floats(1e-3, 1.0), onto=st.just("k")
+)
 seconds = st.floats(1e-6, 1.0)
 hosts = st.builds(HostStage, st.just("stage"), seconds, seconds)
 stations = st.builds(
@@ -31,7 +34,7 @@ stations = st.builds(
 room = st.just(math.inf) | st.floats(1, 4096)
 stacks = st.builds(
     Stack,
-    kernels=st.lists(kernels, min_size=1, max_size=4).map(tuple),
+    kernels=st.lists(kernels, min_size=1, max_size=4).map(tuple) | st.tuples(kernels, seldom),
     host=st.lists(hosts, max_size=2).map(tuple),
     stations=st.lists(stations, max_size=2).map(tuple),
     readers=st.just(()) | st.lists(st.floats(1e-3, 1e4), min_size=1, max_size=5).map(readers),

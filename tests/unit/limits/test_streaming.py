@@ -92,6 +92,18 @@ def test_readers_slower_than_their_streams_say_client():
     assert v.worth[R.CLIENT] == pytest.approx(10_000 / 6400)
 
 
+def test_a_slow_reader_keeps_a_slot_that_others_wait_for_and_both_pay():
+    # 64 slots of readers at 100: faster readers and more slots would each buy the same
+    stack = engine(n=math.inf, slots=64, slow=[Readers(1, 100)])
+    v = diagnose(stack, machine())
+    assert set(v.constraint) == {R.CLIENT, R.SLOTS} and v.predicted == pytest.approx(6400)
+    assert v.shares[R.CLIENT] == v.shares[R.SLOTS] == pytest.approx(0.5)
+    for r in (R.CLIENT, R.SLOTS):
+        assert elasticity(stack, machine(), r) == pytest.approx(1)
+    # where nobody waits it is the readers alone
+    assert diagnose(engine(slots=65, slow=[Readers(1, 100)]), machine()).constraint == (R.CLIENT,)
+
+
 def test_readers_that_keep_up_are_no_constraint():
     assert diagnose(engine(slow=[Readers(1, 200)]), machine()).constraint == (R.COMPUTE,)
     assert shares(engine(slow=[Readers(1, math.inf)]), machine()) == {R.COMPUTE: 1}
@@ -129,6 +141,14 @@ def test_a_near_tie_of_link_and_engine_names_both(rate):
     v = diagnose(engine(link(100, MEGA), each=0.1 * rate), machine())
     wanted = (R.NETWORK, R.COMPUTE) if rate > 0.92 else (R.NETWORK,)
     assert v.constraint == wanted and v.worth[R.NETWORK] == pytest.approx(1 / rate)
+
+
+def test_a_station_right_behind_an_engine_of_two_parts_is_named_before_the_second_part():
+    # 0.056 ms of FLOPs and 0.045 of a host stage a token; without the FLOPs the link's 0.1 binds
+    stack = engine(link(100, MEGA), each=0.056, host=(HostStage("sample", each=0.045e-3),))
+    v = diagnose(stack, machine())
+    assert v.constraint == (R.COMPUTE, R.NETWORK) and v.worth[R.COMPUTE] == pytest.approx(1.01)
+    assert v.shares[R.HOST] > 0.8 * v.shares[R.COMPUTE]
 
 
 def test_a_near_tie_of_readers_and_link_names_both():

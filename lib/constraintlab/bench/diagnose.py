@@ -1,0 +1,109 @@
+"""`bench diagnose`: is the verdict right? Held against paired perturbation of many scenarios."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+
+from constraintlab.bench.interval import median_of, proportion
+from constraintlab.bench.report import Report
+from constraintlab.course.judge import SLACK, WIDE, Seen, judge
+from constraintlab.scenarios.draw import draw
+
+Say = Callable[[str], object]
+
+SEEDS = range(3)
+"""Of each scenario's workload."""
+
+REAL = "scenarios run on the virtual clock alone so far, not on the real stack"
+
+
+def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report:
+    """Every metric of the virtual part. say: is told how far it is, and in the end who was wrong
+    and the table of truths by verdicts."""
+    from constraintlab.limits.machine import describe
+
+    report, seen = Report("diagnose", describe()), []
+    for number in range(scenarios):
+        seen.append(judge(draw(seed, number), SEEDS))
+        if (number + 1) % 25 == 0:
+            say(f"{number + 1} of {scenarios} scenarios: {sum(s.right for s in seen)} right")
+    for line in (*wrong(seen), *table(seen)):
+        say(line)
+    where = (
+        f"{scenarios} scenarios of seed {seed} on the virtual clock, {len(SEEDS)} workloads each"
+    )
+    n = len(seen)
+    strict = sum(s.strict for s in seen)
+    truths = Counter(s.truth.largest for s in seen)
+    said = Counter((s.truth.largest, s.names[0] if s.names else "none") for s in seen)
+    missed = ", ".join(f"{t}→{v} {k}" for (t, v), k in said.most_common() if t != v)
+    context = (
+        f"{where}; truths: {_counts(truths)}; truth→named first: {missed or 'all alike'}; "
+        f"{strict / n:.1%} with every name, second ones too, within the largest's interval"
+    )
+    report.add("constraint_accuracy_virtual", _share(sum(s.right for s in seen), n), context)
+    report.skip("constraint_accuracy_real", REAL)
+    report.add("next_accuracy", _share(sum(s.next_right for s in seen), n),
+               f"without what is named first, by perturbation again; {where}")  # fmt: skip
+    errors = [s.error for s in seen if s.names]
+    report.add("speedup_median_error", replace(median_of(errors, ""), source="modelled"),
+               f"of twice the capacity that is named first; {sum(e > 0.2 for e in errors)} of "
+               f"{len(errors)} over 20% off; {where}")  # fmt: skip
+    report.add("confident_wrong_share", _share(sum(s.confident_wrong for s in seen), n),
+               f"wrong, and the predicted throughput within 25%; {where}")  # fmt: skip
+    whole = sum(s.within for s in seen) / n
+    report.add("rank_perturb_agreement", _share(sum(s.agrees for s in seen), n),
+               f"all elasticities within {SLACK} of each other, or within intervals of half width "
+               f"{WIDE} at most ({whole:.1%} with whole intervals); apart: "
+               f"{_apart(seen) or 'none'}; throughput predicted {_off(seen):.1%} off (median); "
+               f"{where}")  # fmt: skip
+    return report
+
+
+def _share(hits: int, n: int):
+    return replace(proportion(hits, n), source="modelled")
+
+
+def _counts(counter: Counter) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counter.most_common())
+
+
+def _apart(seen: Sequence[Seen]) -> str:
+    """Whose elasticities disagreed, and how often."""
+    return _counts(Counter(name for s in seen for name in s.apart))
+
+
+def _off(seen: Sequence[Seen]) -> float:
+    return median(s.verdict.disagreement for s in seen if s.verdict.disagreement is not None)
+
+
+def wrong(seen: Sequence[Seen]) -> list[str]:
+    """A line for each scenario whose constraint was not what the verdict said."""
+    lines = []
+    for s in seen:
+        if not s.right:
+            shares = sorted(s.truth.shares, key=lambda name: -s.truth.share(name).value)[:3]
+            told = ", ".join(f"{name} {s.truth.share(name).value:.2f}" for name in shares)
+            lines.append(
+                f"wrong: {s.scenario.name} named {' and '.join(s.names) or 'none'}: {told}"
+            )
+    return lines
+
+
+def table(seen: Sequence[Seen]) -> list[str]:
+    """Truths, a row each, by what the verdict names first; how many were right, near ties among
+    them, stands at the end of the row."""
+    pairs = Counter((s.truth.largest, s.names[0] if s.names else "none") for s in seen)
+    right = Counter(s.truth.largest for s in seen if s.right)
+    names = sorted({name for pair in pairs for name in pair})
+    wide = max(map(len, names)) + 2
+    lines = ["truth \\ named first".ljust(20) + "".join(n.rjust(wide) for n in names) + "  right"]
+    for truth in names:
+        row = [pairs[truth, name] for name in names]
+        if sum(row):
+            figures = "".join(str(n or "·").rjust(wide) for n in row)
+            lines.append(truth.ljust(20) + figures + f"  {right[truth]} of {sum(row)}")
+    return lines

@@ -1,0 +1,151 @@
+"""A verdict on a scenario held against what perturbing that scenario shows.
+
+A name alone must have the largest share, or one that lies within the interval of the difference
+to it. Two names claim a near tie: one of them must have the largest share, and the other's reach
+CLOSE of it, or stand right behind: without the first X gains less than BEHIND, and the second binds
+next. An interval wider than WIDE excuses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from constraintlab.course.scenario_stack import capacities, stack_of, together
+from constraintlab.limits.diagnose import BEHIND, CLOSE, diagnose
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.shares import elasticity
+from constraintlab.limits.verdict import Verdict
+from constraintlab.limits.whatif import Fix, whatif
+from constraintlab.scenarios.capacity import scaled, without
+from constraintlab.scenarios.perturb import Interval, Perturbed, perturb
+from constraintlab.scenarios.run import run
+from constraintlab.scenarios.scenario import Scenario
+
+WIDE = 0.15
+"""The largest half width of an interval that lets a second share pass for the largest."""
+
+SLACK = 0.1
+"""Two elasticities that differ by no more are equal: a cut of a fifth shows no finer."""
+
+MINOR = 0.25
+"""Without a limit only the largest share is asked for: a smaller elasticity is none."""
+
+RAISE = 2.0
+"""What the fix of the constraint multiplies its capacity by."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A scenario's verdict and its truth. predicted: elasticities by capacity and seed. after:
+    perturbed without the limit that was named first. gain, real: of the fix."""
+
+    scenario: Scenario
+    verdict: Verdict
+    truth: Perturbed
+    predicted: dict[str, tuple[float, ...]]
+    after: Perturbed | None
+    gain: float
+    real: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the verdict names."""
+        return tuple(r.value for r in self.verdict.constraint)
+
+    @property
+    def right(self) -> bool:
+        """Whether what is named binds."""
+        return bound(self.truth, self.names, self.after)
+
+    @property
+    def next_right(self) -> bool:
+        """Whether what the verdict calls next binds without the first."""
+        return bool(self.names) and bound(self.after, [r.value for r in self.verdict.next], None)
+
+    @property
+    def strict(self) -> bool:
+        """Whether every name lies within the interval of the largest: a second one, too."""
+        return bool(self.names) and all(largest(self.truth, n) for n in self.names)
+
+    @property
+    def confident_wrong(self) -> bool:
+        """Wrong, and sure of it."""
+        return self.verdict.sure and not self.right
+
+    @property
+    def error(self) -> float:
+        """How far the predicted speed-up of the fix is from the one that was seen."""
+        return abs(self.gain / self.real - 1)
+
+    def off(self, name: str) -> Interval:
+        """Predicted less perturbed elasticity, seed by seed."""
+        pairs = zip(self.predicted[name], self.truth.elasticities[name], strict=True)
+        return Interval.of([p - e for p, e in pairs])
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Whose predicted and perturbed elasticities differ by more than their interval."""
+        return tuple(n for n in self.predicted if not _zero(self.off(n), SLACK))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both are the same vector."""
+        return not self.apart
+
+    @property
+    def within(self) -> bool:
+        """The same, with intervals as wide as they come: noise excuses here."""
+        return all(_zero(self.off(n), SLACK, math.inf) for n in self.predicted)
+
+
+def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bool:
+    """Whether these are what binds. after: without the first; found here where it is None."""
+    binding = [name for name in names if largest(truth, name)]
+    if not binding:
+        return False
+    if len(names) == 1 or all(largest(truth, name, CLOSE) for name in names):
+        return True
+    if after is None:
+        after = perturb(without(truth.scenario, names[0]), truth.seeds, least=MINOR)
+    pairs = zip(truth.base, after.base, strict=True)
+    return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
+
+
+def _zero(off: Interval, slack: float, wide: float = WIDE) -> bool:
+    return abs(off.value) <= max(slack, min(off.high - off.value, wide))
+
+
+def largest(truth: Perturbed, name: str, part: float = 1.0) -> bool:
+    """Whether a share is that part of the largest, or within the interval of the difference."""
+    if name not in truth.shares:
+        return False
+    pairs = zip(truth.shares[truth.largest], truth.shares[name], strict=True)
+    behind = Interval.of([part * a - b for a, b in pairs])
+    return behind.value <= min(behind.high - behind.value, WIDE)
+
+
+def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
+    """Run, diagnose, perturb, remove what was named, and fix it."""
+    truth = perturb(scenario, seeds)
+    caps, stack = capacities(scenario), stack_of(scenario, together(truth.base))
+    measured = Estimate.of([r.x for r in truth.base], "tok/s", "modelled: the virtual clock")
+    verdict = diagnose(stack, caps, measured=measured)
+    stacks = [stack_of(scenario, r.counts) for r in truth.base]
+    predicted = {
+        name: tuple(
+            elasticity(s, caps, Resource(name), 1 - factor) if factor < 1 else 0.0 for s in stacks
+        )
+        for name, factor in truth.factors.items() if name in set(Resource)
+    }  # fmt: skip
+    if not verdict.constraint:
+        return Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan)
+    first = verdict.constraint[0]
+    after = perturb(without(scenario, first.value), seeds, least=MINOR)
+    better, factor = scaled(scenario, first.value, RAISE)
+    gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
+    gain = whatif(stack, caps, Fix(f"{first.label} ×{factor:g}", {first: factor})).gain
+    return Seen(scenario, verdict, truth, predicted, after, gain, median(gains))

@@ -1,0 +1,95 @@
+"""`constraintlab perturb`: one scenario's elasticities, perturbed beside predicted."""
+
+from __future__ import annotations
+
+import json as library
+from collections.abc import Sequence
+
+from constraintlab.course.judge import Seen, judge
+from constraintlab.scenarios.draw import draw
+from constraintlab.scenarios.perturb import CUT, STUDENT, Interval
+
+
+def main(seed: int, number: int, workloads: int, json: bool) -> int:
+    """Prints the table, or JSON alone; the exit status."""
+    if workloads not in STUDENT:
+        import sys
+
+        print(
+            f"perturb: --workloads {workloads}: use {', '.join(map(str, STUDENT))}", file=sys.stderr
+        )
+        return 2
+    seen = judge(draw(seed, number), range(workloads))
+    if json:
+        print(library.dumps(as_dict(seen), indent=1, allow_nan=False))
+    else:
+        show(seen)
+    return 0
+
+
+def rows(seen: Seen) -> Sequence[tuple[str, Interval, float | None, Interval, float | None, bool]]:
+    """capacity, perturbed elasticity, predicted, perturbed share, predicted, whether they agree."""
+    shares = {r.value: share for r, share in seen.verdict.shares.items()}
+    return [
+        (
+            name,
+            seen.truth.elasticity(name),
+            Interval.of(seen.predicted[name]).value if name in seen.predicted else None,
+            seen.truth.share(name),
+            shares.get(name),
+            name not in seen.apart,
+        )
+        for name in seen.truth.elasticities
+    ]
+
+
+def as_dict(seen: Seen) -> dict:
+    """Plain data."""
+    return {
+        "scenario": seen.scenario.name,
+        "source": "modelled: the virtual clock",
+        "x": [run.x for run in seen.truth.base],
+        "predicted_x": seen.verdict.predicted,
+        "named": list(seen.names),
+        "next": [r.value for r in seen.verdict.next],
+        "largest": seen.truth.largest,
+        "right": seen.right,
+        "capacities": [
+            {
+                "capacity": name, "factor": seen.truth.factors[name],
+                "elasticity": [e.value, e.low, e.high], "predicted_elasticity": pe,
+                "share": [s.value, s.low, s.high], "predicted_share": ps, "agrees": agrees,
+            }
+            for name, e, pe, s, ps, agrees in rows(seen)
+        ],
+    }  # fmt: skip
+
+
+def show(seen: Seen) -> None:
+    """The table, a sentence above it and one below."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console, x = Console(highlight=False), seen.verdict.x
+    console.print(
+        f"Scenario {seen.scenario.name} on the virtual clock (modelled): {x:,.0f} tok/s, "
+        f"predicted {seen.verdict.predicted:,.0f}. {len(seen.truth.seeds)} workloads, each "
+        f"capacity cut by {CUT:.0%}."
+    )
+    table = Table("capacity", "elasticity", "95%", "predicted", "share", "predicted", "")
+    for name, e, pe, s, ps, agrees in sorted(rows(seen), key=lambda r: -r[1].value):
+        table.add_row(
+            name, f"{e.value:.2f}", f"{e.low:.2f} … {e.high:.2f}", _number(pe), f"{s.value:.2f}",
+            _number(ps), "" if agrees else "apart",
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        f"The verdict names {' and '.join(seen.names) or 'nothing'}; the largest share by "
+        f"perturbation is {seen.truth.largest}: {'right' if seen.right else 'wrong'}. Twice the "
+        f"capacity of {seen.names[0] if seen.names else 'it'}: ×{seen.gain:.2f} predicted, "
+        f"×{seen.real:.2f} seen."
+    )
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"

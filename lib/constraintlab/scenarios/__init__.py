@@ -1,0 +1,4 @@
+"""Serving scenarios as data, run on the virtual clock, and what binds in them by perturbation.
+
+Nothing here knows `limits`: this is what its verdicts are held against.
+"""

@@ -1,0 +1,97 @@
+"""A scenario on the virtual clock: `Ran`, its throughput and counters once it is under way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import Random
+
+from constraintlab.engine.kv.counted import CountedKV
+from constraintlab.engine.plan import Budget, Policy
+from constraintlab.engine.policies.chunked import Chunked
+from constraintlab.engine.policies.continuous import Continuous
+from constraintlab.engine.virtual.counts import Counts
+from constraintlab.engine.virtual.roofline import Roofline
+from constraintlab.engine.virtual.service import Service
+from constraintlab.engine.virtual.stations import Stations, Stream
+from constraintlab.scenarios.scenario import Scenario
+
+POLICIES = {"chunked": Chunked, "continuous": Continuous}
+
+WARM = 0.25
+"""The share of the requests, beyond those that come at once, after which counting begins."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """x: output tokens read a second. counts: of that time. peak_slots, peak_kv,
+    peak_tokens: the most slots, blocks and tokens of a step that were taken since the start."""
+
+    x: float
+    counts: Counts
+    peak_slots: int
+    peak_kv: int
+    peak_tokens: int
+
+
+def run(scenario: Scenario, seed: int) -> Ran:
+    """The workload is that of the seed: the same requests with the same readers, in the order in
+    which they come, whatever the capacities are."""
+    sizes = Workload(scenario, seed)
+    service = Service(
+        policy(scenario), CountedKV(scenario.blocks, scenario.block_size),
+        Budget(scenario.slots, scenario.tokens), cost(scenario), stations(scenario), sizes.after,
+    )  # fmt: skip
+    warm = scenario.users + int(WARM * (scenario.requests - scenario.users))
+    before, after = service.serve(sizes.first(), scenario.requests, [warm])
+    counts = after - before
+    read = sum([before.seconds < t <= after.seconds for t in service.tandem.reads])
+    peaks = service.peak_slots, service.peak_kv, service.peak_tokens
+    return Ran(read / counts.seconds, counts, *peaks)
+
+
+def policy(scenario: Scenario) -> Policy:
+    """Who decides."""
+    return POLICIES[scenario.policy](scenario.watermark)
+
+
+def cost(s: Scenario) -> Roofline:
+    """What a step costs."""
+    return Roofline(s.compute, s.bandwidth, s.weights, s.flops, s.kv, s.look, s.schedule, s.sample)
+
+
+def stations(s: Scenario) -> Stations:
+    """What stands behind the engine."""
+    return Stations(s.frame, s.wire / s.link, s.window)
+
+
+class Workload:
+    """The requests of a scenario and a seed, one after the other."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario, self._id = scenario, 0
+        self._prompts = scenario.prompt.draws(Random(f"{seed} prompts"))
+        self._answers = scenario.answer.draws(Random(f"{seed} answers"))
+        self._gaps = Random(f"{seed} arrivals")
+        self._readers = Random(f"{seed} readers")
+
+    def first(self) -> list[Stream]:
+        """Those that come whatever happens: one of each user, all of an open load."""
+        s, found, at = self.scenario, [], 0.0
+        if s.users:
+            return [self._next(0.0, user) for user in range(s.users)]
+        for _ in range(s.requests):
+            at += self._gaps.expovariate(1.0) / s.rate
+            found.append(self._next(at, -1))
+        return found
+
+    def after(self, stream: Stream, at: float) -> Stream | None:
+        """What a user asks next; nothing follows in an open load."""
+        return None if self.scenario.open else self._next(at, stream.user)
+
+    def _next(self, at: float, user: int) -> Stream:
+        s, id = self.scenario, self._id
+        self._id += 1
+        who = user / s.users if s.users else self._readers.random()
+        gap = 1 / s.speed if who < s.slow and not math.isinf(s.speed) else 0.0
+        return Stream(id, next(self._prompts), next(self._answers), at, gap, user)
