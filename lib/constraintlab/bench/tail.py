@@ -21,7 +21,7 @@ Say = Callable[[str], object]
 SCALE, CAP = 24.0, 1024
 """R1's lengths are divided by this, and cut where prompt and answer are longer together."""
 
-BUDGET, FEWEST, MOST = 320.0, 100, 500
+BUDGET, FEWEST, MOST = 280.0, 100, 500
 """Seconds for all runs under load, and the requests of each of them at least and at most: a slow
 machine has fewer."""
 

@@ -26,8 +26,9 @@ from constraintlab.load.workload import Source
 WORDS = 9
 """Token ids that prompts are made of, from 1 on; every model has so many."""
 
-WINDOW = 0.5
-"""Seconds of a run whose steps have one pace."""
+WINDOW = 0.1
+"""Seconds of a run whose steps have one pace: an engine reports ten times a second, and a machine with
+neighbours changes its pace as often."""
 
 PATIENCE = 300.0
 """Seconds for an answer, from when all were sent."""

@@ -37,5 +37,5 @@ def test_a_policys_label_names_its_options():
 
 
 def test_a_slow_machine_has_fewer_requests():
-    assert tail.fitting(10.0, 3) == int(320 * 10 / 18)
+    assert tail.fitting(10.0, 3) == int(280 * 10 / 18)
     assert tail.fitting(1.0, 3) == tail.FEWEST and tail.fitting(1e3, 3) == tail.MOST
