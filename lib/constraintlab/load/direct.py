@@ -27,8 +27,8 @@ WORDS = 9
 """Token ids that prompts are made of, from 1 on; every model has so many."""
 
 WINDOW = 0.1
-"""Seconds of a run whose steps have one pace: an engine reports ten times a second, and a machine with
-neighbours changes its pace as often."""
+"""Seconds of a run whose steps have one pace: an engine reports ten times a second, and a machine
+with neighbours changes its pace as often."""
 
 PATIENCE = 300.0
 """Seconds for an answer, from when all were sent."""
