@@ -19,7 +19,7 @@ STYLE = (
 class Picture:
     """`spec(theme)` gives a Vega-Lite spec; `text` is what a reader without pictures gets."""
 
-    def __init__(self, spec: Callable[[str], dict], text: str, scale: float = 1.5) -> None:
+    def __init__(self, spec: Callable[[str], dict], text: str, scale: float = 1.25) -> None:
         self._spec, self.text, self._scale = spec, text, scale
 
     def png(self, theme: str = "light") -> bytes:
