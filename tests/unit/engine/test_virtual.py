@@ -194,6 +194,7 @@ def test_a_single_slot_waits_as_pollaczek_and_khinchine_say(kind, load):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_the_interval_covers_the_closed_form_as_often_as_it_should():
     """18 other runs: of so many, 95% leave out three at the most, 99 times of a hundred."""
     found = [off(kind, load, seed) for kind in SERVICE for load in LOADS for seed in (1, 2)]
