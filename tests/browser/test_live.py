@@ -1,5 +1,6 @@
 """A panel with all its views in a browser, while a cell is busy: one page for what it must do."""
 
+import re
 import time
 
 import pytest
@@ -67,7 +68,9 @@ def test_it_can_be_heard_and_walked_through(live):
     heard = {n: live.chart(n).get_attribute("aria-label") for n in CANVASES}
     assert "of the room they reserve is empty; paged: " in heard["maps"]
     assert "wasted" in heard["maps"] and "waiting: " in heard["lanes"]
-    assert heard["stream"].startswith("The client ") and "bytes a token 300 B" in heard["stream"]
+    assert heard["stream"].startswith("The client ")
+    # 300 as long as the script has one token an event, 40 once it has eight.
+    assert re.search(r"bytes a token (300|40) B", heard["stream"])
     assert "p99" in heard["latency"] and "short half: n " in heard["latency"]
     live.chart("maps").focus()
     for name in ("lanes", "stream", "latency"):
@@ -122,7 +125,7 @@ def test_a_dark_narrow_page_fits_all_and_numbers_has_it_as_tables(lit, shot, ink
         "share",
         "KV pool",
         "wasted",
-        "request 3",
+        "request ",
         " for ",
         "p99.9",
         "short half",
