@@ -31,7 +31,7 @@ CAPS = Capacities(
     Estimate.of([3e9], "B/s"),
     cores=1,
 )
-RATE = 200_000.0
+RATE = 100_000.0
 LONG = 400
 SETUP = Setup("nano", blocks=300, slots=8, threads=1, words=True, attention={"prefill": "naive"})
 SHAPE = Profile("same", Lengths.exactly(24), Lengths.exactly(LONG))
@@ -39,7 +39,7 @@ SHAPE = Profile("same", Lengths.exactly(24), Lengths.exactly(LONG))
 
 @pytest.fixture(scope="module")
 def starved():
-    """Eight answers over a link that takes three seconds for them: buffers hold but a part."""
+    """Eight answers over a link that takes six seconds for them: buffers hold but a part."""
     plan = Plan("starved", SETUP, {}, {"rate": RATE})
     seen = []
     with Line(plan, seen.append) as line:
