@@ -13,6 +13,7 @@ from constraintlab.engine.setup import Setup
 from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost
 from constraintlab.engine.virtual.ghost import Ghost
+from constraintlab.engine.virtual.speed import Speed
 from constraintlab.load.arrivals import Poisson
 from constraintlab.load.tail import Seen
 from constraintlab.load.workload import Source
@@ -36,9 +37,9 @@ def replayed(name: str, ran: Ran, setup: Setup, limit: int | None = None) -> Day
     """The requests of a run, as they came, under another setup, at that run's own step costs.
     limit: tokens of an answer, which ends there."""
     offered = ran.offered
-    (_, cost), *later = offered.costs()
+    cost, speed = offered.calibrated()
     due = [(d.at, d.prompt, d.output) for d in offered.due]
-    return _day(name, due, setup, cost, limit, later)
+    return _day(name, due, setup, cost, limit, speed)
 
 
 def many(
@@ -54,11 +55,12 @@ def many(
 
 def _day(
     name: str, due: Sequence[tuple[float, int, int]], setup: Setup, cost: StepCost,
-    limit: int | None = None, later: Sequence[tuple[float, StepCost]] = (),
+    limit: int | None = None, speed: Speed | None = None,
 ) -> Day:  # fmt: skip
     most = limit or max(o for _, _, o in due)
     ghosts = [Ghost(i, p, min(o, most), at) for i, (at, p, o) in enumerate(due)]
-    clock = _clock(setup, cost, later)
+    kv = CountedKV(setup.blocks, setup.block_size)
+    clock = Clock(setup.scheduler(), kv, setup.budget(), cost, speed=speed)
     clock.run(ghosts)
     wanted = [o for _, _, o in due]
     # In halves by what was asked for: a limit makes nobody short.
@@ -68,8 +70,3 @@ def _day(
         name, tuple(seen), clock.tokens / (clock.now - begun), clock.tokens / clock.steps,
         sum(o > most for o in wanted),
     )  # fmt: skip
-
-
-def _clock(setup: Setup, cost: StepCost, later: Sequence[tuple[float, StepCost]] = ()) -> Clock:
-    kv = CountedKV(setup.blocks, setup.block_size)
-    return Clock(setup.scheduler(), kv, setup.budget(), cost, later=later)

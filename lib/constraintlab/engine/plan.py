@@ -155,8 +155,8 @@ def planned(
     """
     if preempted or not chunks:
         return StepPlan(chunks, preempted, paused, waits="kv" if preempted else waits)
-    for request, _ in chunks:
-        if request.todo != 1 or request.phase is not Phase.RUNNING:
+    for request, n in reversed(chunks):  # prompts are the last
+        if n != 1 or request.phase is not Phase.RUNNING or request.todo != 1:
             return StepPlan(chunks, preempted, paused, waits=waits)
     decoding = [request for request, _ in chunks]
     most = min([request.remaining for request in decoding])

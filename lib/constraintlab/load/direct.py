@@ -20,6 +20,7 @@ from constraintlab.engine.setup import Setup
 from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost, Took
 from constraintlab.engine.virtual.ghost import Ghost
+from constraintlab.engine.virtual.speed import Speed
 from constraintlab.load.arrivals import Arrivals
 from constraintlab.load.workload import Source
 
@@ -27,8 +28,8 @@ WORDS = 9
 """Token ids that prompts are made of, from 1 on; every model has so many."""
 
 WINDOW = 0.1
-"""Seconds of a run whose steps have one pace: an engine reports ten times a second, and a machine
-with neighbours changes its pace as often."""
+"""Seconds of a run in which the machine has one speed: an engine reports ten times a second, and a
+machine with neighbours changes its speed as often."""
 
 PATIENCE = 300.0
 """Seconds for an answer, from when all were sent."""
@@ -102,31 +103,43 @@ class Offered:
         """ITL of some of them: each gap between two tokens."""
         return [b - a for i in requests for a, b in pairwise(self.answers[i].times)]
 
-    def costs(self, window: float = WINDOW) -> list[tuple[float, StepCost]]:
-        """(from when, what a step costs): fitted to all steps, then scaled window by window, since
-        a machine with neighbours is not as fast from one second to the next."""
-        fitted, found, start = StepCost.fit(self.steps), [], self.reports[0].now
-        begun, some = start, []
+    def calibrated(self, window: float = WINDOW) -> tuple[StepCost, Speed]:
+        """What a step costs, fitted to all steps of this run, and how fast the machine was window
+        by window: one with neighbours is not as fast from one second to the next. A step that took
+        longer than a window is one by itself: the machine stood still. ValueError where it took
+        too few steps."""
+        cost, start = StepCost.fit(self.steps), self.reports[0].now
+        since, rates, begun, some = [], [], start, []
+
+        def close(until: float) -> None:
+            nonlocal begun
+            if until > begun:
+                took = sum(step.seconds for step in some)
+                since.append(begun - start)
+                rates.append(sum(map(cost.of, some)) / took if took else 1.0)
+                begun = until
+                some.clear()
+
         for report in self.reports[1:]:
             some += report.steps
+            if some and some[-1].seconds > window:  # and was reported as it ended
+                long = some.pop()
+                close(report.now - long.seconds)
+                some.append(long)
             if report.now - begun >= window or report is self.reports[-1]:
-                expected = sum(map(fitted.of, some))
-                if expected:
-                    pace = sum(step.seconds for step in some) / expected
-                    found.append((begun - start, fitted.times(pace)))
-                begun, some = report.now, []
-        return found
+                close(report.now)
+        return cost, Speed(since, rates)
 
     def replay(self, setup: Setup) -> list[Ghost]:
         """The same requests, sent at the same moments, on a virtual clock with this policy, pool
-        and budget, at the costs of this very run. ValueError where it took too few steps."""
+        and budget, calibrated by this very run."""
         ghosts = [
             Ghost(i, due.prompt, due.output, sent)
             for i, (due, sent) in enumerate(zip(self.due, self.sent, strict=True))
         ]
         kv = CountedKV(setup.blocks, setup.block_size)
-        (_, first), *later = self.costs()
-        Clock(setup.scheduler(), kv, setup.budget(), first, later=later).run(ghosts)
+        cost, speed = self.calibrated()
+        Clock(setup.scheduler(), kv, setup.budget(), cost, speed=speed).run(ghosts)
         return ghosts
 
 

@@ -203,6 +203,11 @@ def test_the_load_is_what_came_over_what_full_slots_do_at_the_same_pace():
     assert pressure.load(run) == pytest.approx(0.5, rel=0.01)
 
 
+def slower(cost, k):
+    parts = ("fixed", "each", "key", "prompt", "token", "pair")
+    return replace(cost, **{part: k * getattr(cost, part) for part in parts})
+
+
 @pytest.mark.parametrize("paces, sent", [([1.0], 1), ([1.1], 1), ([2.0, 1.0], 2), ([0.5, 0.4], 2)])
 def test_users_come_again_when_the_machine_had_another_pace(paces, sent):
     users, calls = thinking.thoughts(40), []
@@ -210,7 +215,7 @@ def test_users_come_again_when_the_machine_had_another_pace(paces, sent):
     async def face(name, setup, some, at):
         pace = paces[len(calls)]
         calls.append(at)
-        ran, _ = answered(DUE, cost=COST.times(1 / pace), slots=4)
+        ran, _ = answered(DUE, cost=slower(COST, 1 / pace), slots=4)
         return SimpleNamespace(
             ran=ran, setup=setup, offered=sum(map(thinking.length, some)) / at[-1]
         )

@@ -24,6 +24,7 @@ from constraintlab.engine.stub import Stub
 from constraintlab.engine.virtual.clock import Clock
 from constraintlab.engine.virtual.cost import StepCost, Took, pairs
 from constraintlab.engine.virtual.ghost import Ghost
+from constraintlab.engine.virtual.speed import Speed
 
 POLICIES = (
     Static(), Continuous(), Continuous(0.2), Chunked(), Chunked(0.2), Classes(10), Shortest(),
@@ -265,20 +266,36 @@ def test_a_few_steps_are_too_few():
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), pace=st.floats(0.5, 2.0))
-def test_costs_that_change_at_a_moment_change_there(seed, pace):
-    """One cost up to a moment and another after it, against the same steps one by one."""
+@given(seed=st.integers(0, 10**6), rate=st.floats(0.01, 2.0), still=st.floats(0.1, 9.0))
+def test_a_machine_that_slows_down_is_the_usual_one_on_another_clock(seed, rate, still):
+    """The usual machine, whose requests come when it has done as much work, at those moments."""
+    speed = Speed([0.0, 9.0, 9.0 + still], [1.0, rate, 1.5])
     ghosts = [Ghost(i, p, o, at) for i, (p, o, at) in enumerate(asked(seed))]
-    clock = Clock(
-        Continuous(), CountedKV(99, 4), Budget(3, 16), COST, later=[(9.0, COST.times(pace))]
-    )
-    clock.run(ghosts)
-    same = [Ghost(i, p, o, at) for i, (p, o, at) in enumerate(asked(seed))]
-    stepped = Clock(OneByOne(), CountedKV(99, 4), Budget(3, 16), COST)
-    stepped._later.append((9.0, COST.times(pace)))
-    stepped.run(same)
-    for a, b in zip(ghosts, same, strict=True):
-        assert a.ended == pytest.approx(b.ended, rel=1e-9)
+    Clock(Continuous(), CountedKV(99, 4), Budget(3, 16), COST, speed=speed).run(ghosts)
+    usual = [Ghost(i, p, o, speed.work(at)) for i, (p, o, at) in enumerate(asked(seed))]
+    Clock(OneByOne(), CountedKV(99, 4), Budget(3, 16), COST).run(usual)
+    for a, b in zip(ghosts, usual, strict=True):
+        assert speed.work(a.first) == pytest.approx(b.first, rel=1e-9)
+        assert speed.work(a.ended) == pytest.approx(b.ended, rel=1e-9)
+        assert sum(a.bill.values()) == pytest.approx(a.ended - a.arrival)
+
+
+def test_work_takes_as_long_as_the_machine_is_slow():
+    speed = Speed([0.0, 2.0, 3.0], [1.0, 0.25, 2.0])
+    assert [speed.work(t) for t in (-1.0, 1.0, 2.5, 4.0)] == [-1.0, 1.0, 2.125, 4.25]
+    assert speed.after(1.0, 0.5) == 1.5
+    assert speed.after(1.0, 1.25) == pytest.approx(3.0)
+    assert speed.after(2.5, 2.125) == pytest.approx(4.0), "half of it stands, half is quick"
+
+
+@pytest.mark.parametrize(
+    "since, rates, match",
+    [([], [], "one or more"), ([0.0], [1.0, 2.0], "1 moments, 2 rates"),
+     ([1.0, 1.0], [1.0, 2.0], "sort them"), ([0.0, 1.0], [1.0, 0.0], "does no work")],
+)  # fmt: skip
+def test_a_speed_that_makes_no_sense_is_refused(since, rates, match):
+    with pytest.raises(ValueError, match=match):
+        Speed(since, rates)
 
 
 class OneByOne(Continuous):

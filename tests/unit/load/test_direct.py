@@ -1,13 +1,16 @@
 """An open loop into an engine's process, and its replay on the virtual clock."""
 
-from itertools import pairwise
+import os
+import signal
+import threading
+import time
 from random import Random
 from types import SimpleNamespace
 
 import pytest
 
 from constraintlab.engine.setup import Setup
-from constraintlab.engine.virtual.cost import StepCost, Took
+from constraintlab.engine.virtual.cost import Took
 from constraintlab.load.arrivals import Uniform
 from constraintlab.load.direct import Direct, Due, Offered, drawn
 from constraintlab.load.profiles import Lengths, Profile
@@ -62,29 +65,61 @@ def test_the_replay_waits_where_the_engine_waited(direct):
     assert max(ends) == pytest.approx(max(found.e2e), rel=0.15)
 
 
-def test_a_machine_that_is_slower_for_a_while_costs_more_for_that_while():
-    usual = [Took(1e-3 * (4 + d), d, 0) for d in (1, 2, 4)] * 30
-    slow = [step._replace(seconds=2 * step.seconds) for step in usual]
+def reported(*windows):
+    """Steps that end as their report is made, (moment, steps)."""
     reports = [SimpleNamespace(now=10.0, steps=())]
-    for i, steps in enumerate((usual, slow, usual)):
-        reports.append(SimpleNamespace(now=11.0 + i, steps=steps))
-    costs = Offered((), (), (), reports).costs()
-    assert [at for at, _ in costs] == [0.0, 1.0, 2.0]
-    one, two, three = (sum(map(cost.of, usual)) for _, cost in costs)
-    assert one == pytest.approx(sum(s.seconds for s in usual), rel=1e-6)
-    assert two == pytest.approx(2 * one, rel=1e-6) and three == pytest.approx(one, rel=1e-6)
+    reports += [SimpleNamespace(now=10.0 + at, steps=steps) for at, steps in windows]
+    return Offered((), (), (), reports)
 
 
-def test_windows_follow_one_another_and_a_run_of_a_few_steps_is_too_short_to_replay(direct):
+USUAL = [Took(1e-3 * (4 + d), d, 0) for d in (1, 2, 4)] * 30
+
+
+def test_a_machine_that_is_slower_for_a_while_does_less_in_that_while():
+    slow = [step._replace(seconds=2 * step.seconds) for step in USUAL]
+    cost, speed = reported((1.0, USUAL), (2.0, slow), (3.0, USUAL)).calibrated()
+    assert sum(map(cost.of, USUAL)) == pytest.approx(4 / 3 * sum(s.seconds for s in USUAL))
+    one, two, three = (speed.work(t + 1) - speed.work(t) for t in (0.0, 1.0, 2.0))
+    assert one == pytest.approx(three) == pytest.approx(2 * two) == pytest.approx(4 / 3)
+
+
+def test_a_step_in_which_the_machine_stood_still_costs_that_moment_alone():
+    stood = [*USUAL, USUAL[0]._replace(seconds=0.4)]
+    cost, speed = reported((0.5, USUAL), (1.4, stood), (1.9, USUAL)).calibrated()
+    usual = speed.work(0.9) - speed.work(0.4)
+    assert speed.work(0.4) == pytest.approx(0.8 * usual)
+    assert speed.work(1.4) - speed.work(1.0) < 0.02 * usual
+    assert speed.work(1.9) - speed.work(1.4) == pytest.approx(usual)
+    assert speed.after(0.99, cost.of(USUAL[0])) > 0.99, "what begins before it ends after it"
+
+
+def test_a_window_in_which_nothing_ran_is_like_any_other():
+    _, speed = reported((1.0, USUAL), (2.0, ()), (3.0, USUAL)).calibrated()
+    assert speed.work(2.0) - speed.work(1.0) == pytest.approx(1.0)
+
+
+def test_an_engine_that_stands_still_is_replayed_standing_still(direct):
+    """Stopped for 0.3 s, three times, at work: it is no slower before and after that."""
     direct.engine.switch("continuous")
-    found = direct.offer(drawn(SHORT, 60, arrivals=Uniform(30)))
-    costs = found.costs(window=0.5)
-    assert costs[0][0] == 0.0 and len(costs) >= 3
-    assert all(a < b for (a, _), (b, _) in pairwise(costs))
+    due = [Due(0.015 * i, 4, (5, 20)[i % 2]) for i in range(120)]
+
+    def stop_and_go():
+        for _ in range(3):
+            time.sleep(0.4)
+            os.kill(direct.engine.pid, signal.SIGSTOP)
+            time.sleep(0.3)
+            os.kill(direct.engine.pid, signal.SIGCONT)
+
+    stopper = threading.Thread(target=stop_and_go)
+    stopper.start()
+    found = direct.offer(due)
+    stopper.join()
+    ends = [g.ended - g.arrival for g in found.replay(direct.setup)]
+    assert max(found.e2e) > 0.3
+    assert sum(ends) == pytest.approx(sum(found.e2e), rel=0.15)
+    assert max(ends) == pytest.approx(max(found.e2e), rel=0.15)
+
+
+def test_a_run_of_a_few_steps_is_too_short_to_replay(direct):
     with pytest.raises(ValueError, match="100 or more"):
         direct.offer(drawn(SHORT, 1)).replay(SETUP)
-
-
-def test_the_costs_of_a_pace():
-    cost = StepCost(1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    assert cost.times(2) == StepCost(2.0, 4.0, 6.0, 8.0, 10.0, 12.0)

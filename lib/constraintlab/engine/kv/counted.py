@@ -58,11 +58,12 @@ class CountedKV:
 
     def grow(self, request: Request, n: int) -> Grown:
         """See `KVStore`; there are no slots to name."""
-        need = self.need(request, n)
+        filled, size = self.filled[request], self.block_size
+        need = -(-(filled + n) // size) - -(-filled // size)
         if need > self.free:
             raise NoRoom(f"no room for {n} tokens of request {request.id!r}: {self.free} blocks")
         self.free -= need
-        self.filled[request] += n
+        self.filled[request] = filled + n
         return NOTHING
 
     def release(self, request: Request) -> None:
@@ -100,6 +101,8 @@ class CountedTally:
     def take(self, request: Request, n: int, spare: int = 0) -> bool:
         """See `Tally`."""
         filled, size = self._filled.get(request, 0), self._size
+        if n == 1 and filled % size:
+            return spare <= self.free
         need = -(-(filled + n) // size) - -(-filled // size)
         if need + spare > self.free:
             return False

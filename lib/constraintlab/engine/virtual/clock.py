@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from constraintlab.engine.kv.store import KVStore
 from constraintlab.engine.ledger import Ledger
 from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.virtual.cost import StepCost
 from constraintlab.engine.virtual.ghost import Ghost
+from constraintlab.engine.virtual.speed import Speed
 
 
 class Clock:
-    """now: virtual seconds. on_end: called with each request that has ended, in that order. later:
-    (from when, what a step costs from then on), in order of time.
+    """now: virtual seconds. on_end: called with each request that has ended, in that order. speed:
+    of the machine, moment by moment; without it a step takes what it costs.
 
     The policy sees what it sees in the real engine (`engine.loop`); nothing is ever held.
     """
@@ -31,14 +32,14 @@ class Clock:
         budget: Budget,
         cost: StepCost,
         on_end: Callable[[Ghost], object] = lambda ghost: None,
-        later: Sequence[tuple[float, StepCost]] = (),
+        speed: Speed | None = None,
     ) -> None:
         self.policy, self.kv, self.budget, self.cost = policy, kv, budget, cost
         self.now, self.steps, self.plans, self.tokens, self.lost = 0.0, 0, 0, 0, 0
         self.waiting: deque[Ghost] = deque()
         self.running: list[Ghost] = []
         self.ledger = Ledger()
-        self._on_end, self._later = on_end, deque(later)
+        self._on_end, self._speed = on_end, speed
 
     def run(self, coming: Iterable[Ghost]) -> float:
         """Until the last of those that come, in order of arrival, has ended; returns `now`.
@@ -56,13 +57,10 @@ class Clock:
                 if after is not None and after.arrival < head.arrival:
                     raise ValueError(f"request {after.id} comes before {head.id}: sort them")
                 head = after
-            while self._later and self._later[0][0] <= self.now:
-                self.cost = self._later.popleft()[1]
             plan = self.policy.plan(self.waiting, self.running, self.kv, self.budget)
             self.plans += 1
             if plan.horizon > 1 and all([g.output.n for g, _ in plan.chunks]):
-                until = head.arrival if head is not None else math.inf
-                self._leap(plan, min(until, self._later[0][0]) if self._later else until)
+                self._leap(plan, head.arrival if head is not None else math.inf)
             else:
                 self._step(plan)
         return self.now
@@ -81,17 +79,15 @@ class Clock:
         keys = sum([g.computed + 1 for g, _ in plan.chunks])
         n, many = plan.horizon, len(plan.chunks)
         if until < math.inf:
-            n = self.cost.within(until - self.now, n, many, keys)
-        took = self.cost.steps(n, many, keys)
-        self.now += took
+            n = self.cost.within(self._work(until), n, many, keys)
+        took = self._pass(self.cost.steps(n, many, keys))
         self.ledger.passed(took, plan.waits)
         self.steps += n
         self.tokens += n * many
         ended = False
         for ghost, _ in plan.chunks:
             grow(ghost, n)
-            ghost.computed += n
-            ended |= ghost.write(n)
+            ended |= ghost.decode(n)
         if ended:
             self._leave()
 
@@ -114,32 +110,50 @@ class Clock:
             self.running.append(ghost)
         decodes = keys = 0
         chunks, drawing = [], []
+        ended, grow = False, self.kv.grow
         for ghost, n in plan.chunks:
-            todo = ghost.todo
+            grow(ghost, n)
             if n == 1 and ghost.output.n:
                 decodes += 1
                 keys += ghost.computed + 1
+                if not ghost.preemptions:  # else it may be the last of what it computes again
+                    ended |= ghost.decode(1)
+                    self.tokens += 1
+                    continue
             else:
                 chunks.append((n, ghost.computed))
-            self.kv.grow(ghost, n)
-            ghost.computed += n
-            if n == todo:
+            ghost.advance(n)
+            if not ghost.todo:
                 drawing.append(ghost)
+        self.tokens += len(drawing)
         if plan.chunks:
-            took = self.cost.step(decodes, keys, chunks)
-            self.now += took
+            work = self.cost.step(decodes, keys, chunks)
+            took = self._pass(work)
             self.steps += 1
-            beside = took - self.cost.step(decodes, keys) if chunks and decodes else 0.0
-            self.ledger.passed(took, plan.waits, beside)
-        ended = False
+            share = 1 - self.cost.step(decodes, keys) / work if chunks and decodes else 0.0
+            self.ledger.passed(took, plan.waits, took * share)
         for ghost in drawing:
             if not ghost.output.n:
                 ghost.first = self.now
             self.ledger.drew(ghost)
             ended |= ghost.write(1)
-        self.tokens += len(drawing)
         if ended:
             self._leave()
+
+    def _work(self, until: float) -> float:
+        """Seconds of work that can be done up to then."""
+        if self._speed is None:
+            return until - self.now
+        return self._speed.work(until) - self._speed.work(self.now)
+
+    def _pass(self, work: float) -> float:
+        """Let the time pass that so much work takes; returns how long that is."""
+        if self._speed is None:
+            self.now += work
+            return work
+        before = self.now
+        self.now = self._speed.after(before, work)
+        return self.now - before
 
     def _leave(self) -> None:
         stay = []

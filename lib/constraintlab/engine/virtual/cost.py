@@ -63,11 +63,6 @@ class StepCost:
         decoding = self.fixed + self.each * decodes + self.key * keys
         return decoding + self.prompt * prompts + self.token * tokens + self.pair * pairs
 
-    def times(self, k: float) -> StepCost:
-        """The same on a machine that takes k times as long for everything."""
-        parts = (self.fixed, self.each, self.key, self.prompt, self.token, self.pair)
-        return StepCost(*(k * part for part in parts), self.source)
-
     @classmethod
     def fit(cls, steps: Sequence[Took], source: str = "measured") -> StepCost:
         """The costs, none below 0, that explain these steps' seconds best (least squares).

@@ -25,12 +25,13 @@ class Ghost(Request):
     admitted, first, ended: seconds on the virtual clock, of its first admission, its first token
     and its last. bill: where that time went, by the ledger's CAUSES; first_bill: where that up to
     its first token did. preemptions: how often it lost its KV. kind: whatever the caller calls its
-    class.
+    class. todo and remaining are kept rather than worked out: every plan reads them of all.
     Raises ValueError for lengths below 1.
     """
 
     __slots__ = (
-        "admitted", "bill", "ended", "first", "first_bill", "kind", "preemptions", "size", "wanted"
+        "admitted", "bill", "ended", "first", "first_bill", "kind", "preemptions", "remaining",
+        "size", "todo", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +42,7 @@ class Ghost(Request):
         self.id, self.size, self.wanted, self.arrival, self.kind = id, size, wanted, arrival, kind
         self.prompt, self.sampling = range(size), Wanted(wanted)
         self.output, self.computed, self.held = Written(), 0, False
+        self.todo, self.remaining = size, wanted
         self.phase, self.finish_reason = Phase.WAITING, None
         self.admitted = self.first = self.ended = math.nan
         self.preemptions, self.bill, self.first_bill = 0, {}, {}
@@ -50,24 +52,40 @@ class Ghost(Request):
         return self.size + self.output.n
 
     @property
-    def todo(self) -> int:
-        return self.size + self.output.n - self.computed
-
-    @property
-    def remaining(self) -> int:
-        return self.wanted - self.output.n
-
-    @property
     def most(self) -> int:
         return self.size + self.wanted - 1
+
+    def admit(self, computed: int = 0) -> None:
+        super().admit(computed)
+        self.todo -= computed
+
+    def advance(self, n: int) -> None:
+        self.computed += n
+        self.todo -= n
 
     def write(self, n: int) -> bool:
         """n more tokens drawn; whether those were the last."""
         self.output.n += n
-        if self.output.n < self.wanted:
+        self.todo += n
+        self.remaining -= n
+        if self.remaining > 0:
             return False
         self.finish("length")
         return True
+
+    def decode(self, n: int) -> bool:
+        """n steps, each of which computes the newest token and draws one: `advance` and `write`."""
+        self.computed += n
+        self.output.n += n
+        self.remaining -= n
+        if self.remaining > 0:
+            return False
+        self.finish("length")
+        return True
+
+    def preempt(self) -> None:
+        super().preempt()
+        self.todo = self.length
 
 
 class Wanted(Sampling):
