@@ -24,12 +24,15 @@ class Server:
     the last lines of its log where it can't start.
     """
 
+    MODULE = "constraintlab.serving.run"
+    """What runs in the process."""
+
     def __init__(self, setup: Setup | None = None, **options) -> None:
         self.setup, self.options = setup or Setup(), Options(**{"port": 0, **options})
         self._log = tempfile.NamedTemporaryFile(  # noqa: SIM115
             "w+", prefix="constraintlab-serve-", suffix=".log", delete=False
         )
-        self._process = spawn("constraintlab.serving.run", self._log)
+        self._process = spawn(self.MODULE, self._log)
         with suppress(OSError):
             self._process.stdin.write(pickle.dumps((self.setup, self.options)))
             self._process.stdin.flush()
