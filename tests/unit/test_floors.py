@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
     "course": BELOW_COURSE,
+    "gameday": BELOW_COURSE | {"course"},
     "bench": BELOW_COURSE | {"course"},
     "cli": BELOW_COURSE | {"course", "bench"},
     "__init__": set(),

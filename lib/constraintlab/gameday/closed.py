@@ -25,8 +25,7 @@ class Closed(Client):
         due = await super()._due(at)
         while due is not None and len(self._streams) >= MOST and not self._stopped:
             await asyncio.sleep(0.001)
-            due = self.now
-        return None if self._stopped else due
+        return None if due is None or self._stopped else self.now
 
 
 @dataclass(frozen=True)

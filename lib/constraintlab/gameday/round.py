@@ -77,8 +77,8 @@ def measure(requests: int = 80) -> Unharmed:
 class Round:
     """Starts the server, then the load on `start`; use it with `with`, or call `close`.
 
-    seconds: of load. url: where users connect, and whoever looks. said: requests a second, as the
-    load's makers say.
+    seconds: of load. url: where users connect; inside: where whoever runs the server looks. said:
+    requests a second, as the load's makers say.
     """
 
     def __init__(self, fault: Fault, known: Unharmed, seconds: float, seed: int = 0) -> None:
@@ -116,6 +116,10 @@ class Round:
     @property
     def url(self) -> str:
         return self._link.url if self._link else self._server.url
+
+    @property
+    def inside(self) -> str:
+        return self._server.url
 
     def start(self) -> None:
         """The load begins. Blocking: a client's process starts."""

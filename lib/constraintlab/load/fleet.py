@@ -42,8 +42,8 @@ class Fleet:
     """Starts the clients and the run; use it with `with`, or call `close`.
 
     The processes end when this one does. on_seen: called from a thread with the counters of all
-    together, about ten times a second and process. job: what each is given. Raises ValueError for fewer than one process,
-    LoadDied when a client can't start; `wait` does when one dies.
+    together, about ten times a second and process. job: what each is given. Raises ValueError for
+    fewer than one process, LoadDied when a client can't start; `wait` does when one dies.
     """
 
     def __init__(
