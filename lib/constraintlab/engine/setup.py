@@ -92,6 +92,15 @@ class Setup:
         longest = self.max_length or max_length
         return ContiguousKV(self.blocks, self.block_size, max_length=longest, reserve=self.reserve)
 
+    def check_change(self, other: Setup) -> None:
+        """ValueError unless an engine of this setup can become one of the other in its process."""
+        for name in ("model", "dtype", "threads"):
+            if getattr(other, name) != getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(other, name)!r}, and this engine was started with "
+                    f"{getattr(self, name)!r}: start another one"
+                )
+
     def voice(self, tokenizer, request: Request) -> Voice:
         """How a request's tokens become text."""
         return Voice(request, tokenizer.stream(), self.interval)

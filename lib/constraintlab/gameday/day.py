@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from constraintlab.gameday.exporter import Server
 from constraintlab.gameday.fault import FAULTS, Fault
-from constraintlab.gameday.round import Round, Unharmed, measure
+from constraintlab.gameday.round import SETUP, Round, Unharmed, measure
 from constraintlab.gameday.score import Accusation, Outcome, accused
 
 BEAT = 0.1
@@ -16,7 +17,7 @@ BEAT = 0.1
 
 
 class Day:
-    """Await `play` once for each round; meanwhile `accuse`.
+    """Await `play` once for each round; meanwhile `accuse`. All rounds are on one server.
 
     rounds: at most as many as there are faults, of which no two are the same. seconds: of load in
     each. seed: the same faults in the same order; another day's without. known: what the server
@@ -41,6 +42,7 @@ class Day:
         self._sealed = Random(seed).sample(FAULTS, rounds)
         self._rounds, self.on_round = rounds, on_round
         self._began: float | None = None
+        self._server: Server | None = None
         self._accused: list[Accusation] = []
 
     @property
@@ -74,10 +76,12 @@ class Day:
         been played."""
         if not self.left:
             raise ValueError("all rounds have been played: make another day")
+        if self._server is None:
+            self._server = await asyncio.to_thread(Server, SETUP)
         if self.known is None:
-            self.known = await asyncio.to_thread(measure)
-        seed = 0 if self._seed is None else self._seed
-        shown = await asyncio.to_thread(Round, self._fault, self.known, self.seconds, seed)
+            self.known = await asyncio.to_thread(measure, self._server)
+        asked = self._fault, self.known, self.seconds, self._server, self._seed or 0
+        shown = await asyncio.to_thread(Round, *asked)
         try:
             await asyncio.to_thread(shown.start)
             self._began, self._accused = time.monotonic(), []
@@ -89,7 +93,15 @@ class Day:
             self.on_round(None)
             await asyncio.to_thread(shown.close)
         self.outcomes.append(Outcome(self._fault, tuple(self._accused)))
+        if not self.left:
+            await asyncio.to_thread(self.close)
         return self.outcomes[-1]
+
+    def close(self) -> None:
+        """The server ends, as it does after the last round; may be called twice."""
+        if self._server is not None:
+            self._server.close(0)
+            self._server = None
 
     @property
     def _fault(self) -> Fault:

@@ -1,7 +1,7 @@
-"""A server whose exporter lost a metric: `python -m constraintlab.gameday.exporter`.
+"""A server whose exporter may lose a metric: `python -m constraintlab.gameday.exporter`.
 
 As exporters do between two versions: the number of waiting requests has a new name, and the old
-one is still there and says zero.
+one is still there and says zero. So it is while the engine's setup is one with `renamed`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ WAITING, RENAMED = "vllm:num_requests_waiting", "vllm:num_requests_waiting_by_re
 
 
 class Renamed(metrics.Collector):
-    """Everything as it is, but for one name."""
+    """Everything as it is, but for that name."""
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
         for metric in super().collect():
-            if metric.name == WAITING:
+            if metric.name == WAITING and getattr(self._front.setup, "renamed", False):
                 _, waiting, _ = self._front.engine_now()
                 yield self._gauge(RENAMED, metric.documentation, waiting, {"reason": "capacity"})
                 metric = self._gauge(WAITING, metric.documentation, 0)

@@ -15,10 +15,12 @@ from constraintlab.engine.voice import Speech, Voice
 @dataclass(frozen=True)
 class Rigged(Setup):
     """A setup whose engine is as told, but for: detokenise, core-seconds that each token's text
-    costs more; leak, of so many blocks that are given back one is lost (0: none)."""
+    costs more; leak, of so many blocks that are given back one is lost (0: none); renamed, whether
+    the exporter of a `gameday.exporter.Server` tells the waiting under another name."""
 
     detokenise: float = 0.0
     leak: int = 0
+    renamed: bool = False
 
     def store(self, max_length: int) -> KVStore:
         """See `Setup`."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from constraintlab.course.line import Line, Plan
 from constraintlab.engine.setup import Setup
-from constraintlab.gameday import exporter
 from constraintlab.gameday.closed import MOST, ClosedJob
 from constraintlab.gameday.fault import Fault
 from constraintlab.gameday.rigged import Rigged
@@ -21,8 +21,10 @@ from constraintlab.load.profiles import Lengths, Profile
 from constraintlab.load.report import Report
 from constraintlab.load.target import Target
 from constraintlab.load.workload import Workload
-from constraintlab.serving import launch
+from constraintlab.serving.launch import Server
 from constraintlab.serving.link import Link
+from constraintlab.telemetry.exposition import Scrape
+from constraintlab.telemetry.metrics_source import fetch
 
 SETUP = Setup(model="reasoner", policy="chunked", slots=MOST, tokens=128, blocks=256, threads=1)
 """Of every round, but for what its fault changes. The clients that lie keep its slots full."""
@@ -38,6 +40,9 @@ SLOWER = 0.35
 
 NARROW = 0.7
 """A throttled link's rate over the bytes that are written to it."""
+
+PATIENCE = 10.0
+"""Seconds that a server has to notice that its clients left."""
 
 LEAKED = 0.9
 """Of the pool, by the end of a round."""
@@ -65,9 +70,9 @@ class Unharmed:
     bytes_per_token: float
 
 
-def measure(requests: int = 80) -> Unharmed:
-    """Ask for all at once, twice, and take the second run. Blocking: seconds."""
-    with Line(Plan("unharmed", SETUP)) as line:
+def measure(server: Server, requests: int = 80) -> Unharmed:
+    """Ask a server without faults for all at once, twice, and take the second run. Blocking."""
+    with Line(Plan("unharmed", SETUP), server=server) as line:
         text = asyncio.run(preflight.text(Target(line.url, line.model)))
         for n in (MOST, requests):
             ran = line.run(Workload(Uniform(1e4), users(), limit=n, text=text))
@@ -75,26 +80,25 @@ def measure(requests: int = 80) -> Unharmed:
 
 
 class Round:
-    """Starts the server, then the load on `start`; use it with `with`, or call `close`.
+    """Puts the fault into a server that nobody uses, then load on it on `start`; use it with
+    `with`, or call `close`: the server stays.
 
     seconds: of load. url: where users connect; inside: where whoever runs the server looks. said:
     requests a second, as the load's makers say.
     """
 
-    def __init__(self, fault: Fault, known: Unharmed, seconds: float, seed: int = 0) -> None:
+    def __init__(
+        self, fault: Fault, known: Unharmed, seconds: float, server: Server, seed: int = 0
+    ) -> None:
         self.fault, self.seconds, self._known, self._seed = fault, seconds, known, seed
         self.said = fault.load * known.rate / MEAN
         self._link: Link | None = None
         self._fleet: Fleet | None = None
-        serve = exporter.Server if fault.name == "metric" else launch.Server
-        self._server = serve(self.setup)
-        try:
-            if fault.name == "link":
-                carried = self.said * MEAN * known.bytes_per_token
-                self._link = Link(self._server.url, rate=NARROW * carried)
-        except BaseException:
-            self.close()
-            raise
+        self._server = server
+        server.change(self.setup)
+        if fault.name == "link":
+            carried = self.said * MEAN * known.bytes_per_token
+            self._link = Link(server.url, rate=NARROW * carried)
 
     @cached_property
     def setup(self) -> Setup:
@@ -108,6 +112,8 @@ class Round:
             return self._rigged(leak=max(1, round(given_back / (LEAKED * SETUP.blocks))))
         if name == "prefill":
             return replace(SETUP, policy="continuous", tokens=2048)
+        if name == "metric":
+            return self._rigged(renamed=True)
         return SETUP
 
     def _rigged(self, **fault) -> Rigged:
@@ -137,23 +143,33 @@ class Round:
         return self._fleet is not None and self._fleet.running
 
     def stop(self) -> Report:
-        """Hang up on whoever is still there; what users saw."""
+        """Hang up on whoever is still there, and wait until the server is empty; what users saw."""
         if self._fleet is None:
             raise RuntimeError("no load has begun: call `start` first")
         self._fleet.stop()
         ran: Ran = self._fleet.wait(30)
         self._fleet.close()
         self._fleet = None
+        self._empty()
         return Report.of(ran.records, client=ran.used)
 
     def close(self) -> None:
-        """Load, link and server end; may be called twice."""
+        """Load and link end; may be called twice."""
         if self._fleet:
             self._fleet.close()
             self._fleet = None
+            self._empty()
         if self._link:
             self._link.close()
-        self._server.close(0)
+
+    def _empty(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            text = fetch(f"{self._server.url}/metrics", PATIENCE)
+            if not any(Scrape.of(text, 0.0).series["constraintlab:streams_open"].values()):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"requests are still open {PATIENCE:g} s after their clients left")
 
     def __enter__(self) -> Round:
         return self

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.spawn import spawn
+from constraintlab.engine.wire import pack
 from constraintlab.serving.options import Options
 
 LOG_LINES = 12
@@ -63,6 +64,22 @@ class Server:
         """The last lines that it printed."""
         with open(self._log.name, encoding="utf-8", errors="replace") as file:
             return "\n  ".join(file.read().splitlines()[-LOG_LINES:])
+
+    def change(self, setup: Setup) -> None:
+        """Another setup of the same model for the engine, in its process: pool, store, policy,
+        budget; quicker than another server. ValueError, and all stays as it was, while requests
+        are open or for what only another server can have; RuntimeError where it is gone."""
+        try:
+            self._process.stdin.write(pack(setup))
+            self._process.stdin.flush()
+        except OSError:
+            pass  # its answer, none, tells
+        said = self._process.stdout.readline()
+        if not said:
+            raise RuntimeError(f"the server is gone:\n  {self.log}")
+        if said.strip():
+            raise ValueError(said.decode().strip())
+        self.setup = setup
 
     def close(self, timeout: float | None = None) -> int:
         """SIGTERM: streams may end first, for `grace` seconds. Returns its exit status."""

@@ -13,7 +13,7 @@ from constraintlab.gameday import exporter
 from constraintlab.gameday.closed import MOST, ClosedJob
 from constraintlab.gameday.fault import BY_NAME
 from constraintlab.gameday.rigged import LeakyKV, Rigged, SlowSpeech
-from constraintlab.gameday.round import NARROW, Round, Unharmed, users
+from constraintlab.gameday.round import NARROW, SETUP, Round, Unharmed, users
 from constraintlab.load import preflight
 from constraintlab.load.arrivals import Uniform
 from constraintlab.load.fleet import Fleet
@@ -96,12 +96,16 @@ def test_the_engine_s_own_counters_have_the_slow_detokeniser():
 
 
 def test_a_renamed_metric_is_zero_under_its_old_name_and_true_under_the_new_one():
-    with exporter.Server(STUB) as server, asked(server, 40, 1000.0) as fleet:
+    rigged = Rigged(**vars(STUB), renamed=True)
+    with exporter.Server(rigged) as server, asked(server, 40, 1000.0) as fleet:
         seen = []
         while fleet.running:
             found = scraped(server.url)
             seen.append((one(found, exporter.WAITING), one(found, exporter.RENAMED)))
             time.sleep(0.05)
+        fleet.wait(30)
+        server.change(STUB)
+        assert exporter.RENAMED not in scraped(server.url).series
     assert max(zero for zero, _ in seen) == 0 and max(true for _, true in seen) > 20
 
 
@@ -123,7 +127,7 @@ def test_a_closed_loop_never_has_more_under_way_and_says_that_each_was_due_as_it
 
 def test_a_round_s_fault_is_where_it_says_and_its_load_is_relative_to_what_was_measured():
     known = Unharmed(1000.0, 200.0)
-    with Round(BY_NAME["link"], known, 5.0) as shown:
+    with exporter.Server(SETUP) as server, Round(BY_NAME["link"], known, 5.0, server) as shown:
         rate = shown._link.settings.rate
         assert shown.url == shown._link.url
         assert rate == pytest.approx(NARROW * 0.5 * 1000 * 200)
@@ -132,8 +136,11 @@ def test_a_round_s_fault_is_where_it_says_and_its_load_is_relative_to_what_was_m
         assert shown.running
         report = shown.stop()
         assert report.output > 0 and not shown.running
-    with pytest.raises(RuntimeError, match="call `start` first"):
-        shown.stop()
+        with pytest.raises(RuntimeError, match="call `start` first"):
+            shown.stop()
+        shown.close()
+        with Round(BY_NAME["leak"], known, 5.0, server) as shown:
+            assert server.setup == shown.setup != SETUP
     plain = Round.__new__(Round)
     for name, holds in (
         ("nothing", lambda s: type(s) is Setup and s.policy == "chunked"),

@@ -69,8 +69,8 @@ def test_the_same_seed_is_the_same_day_and_no_fault_comes_twice():
 class Fake:
     """A round without a server."""
 
-    def __init__(self, fault, known, seconds, seed):
-        self.fault, self.closed = fault, False
+    def __init__(self, fault, known, seconds, server, seed):
+        self.fault, self.server, self.closed = fault, server, False
 
     def start(self):
         pass
@@ -79,8 +79,19 @@ class Fake:
         self.closed = True
 
 
+class FakeServer:
+    """No server."""
+
+    def __init__(self, setup):
+        self.closed = False
+
+    def close(self, timeout):
+        self.closed = True
+
+
 def test_a_round_ends_when_its_fault_is_named_or_its_time_is_over(monkeypatch):
     monkeypatch.setattr("constraintlab.gameday.day.Round", Fake)
+    monkeypatch.setattr("constraintlab.gameday.day.Server", FakeServer)
     shown = []
     day = Day(2, seconds=0.5, seed=4, known=object(), on_round=shown.append)
 
@@ -100,5 +111,6 @@ def test_a_round_ends_when_its_fault_is_named_or_its_time_is_over(monkeypatch):
     assert day.left == 0 and day.points == first.points
     assert [s is None for s in shown] == [False, True, False, True]
     assert all(s.closed for s in shown if s)
+    assert len({id(s.server) for s in shown if s}) == 1 and shown[0].server.closed
     with pytest.raises(ValueError, match="all rounds have been played"):
         asyncio.run(day.play())
