@@ -19,6 +19,8 @@ SLOW = typer.Option([], help="Number of a connection that is slow; may be given 
 MODEL = "reasoner, a preset, a checkpoint's folder, an id on the hub, or stub (echoes the prompt)."
 SERVER = typer.Argument(help="The server's address, http://127.0.0.1:8000, or its metrics'.")
 EVERY = typer.Option(1.0, min=0.05, help="Seconds from one look to the next.")
+LEAVE = typer.Option(None, min=0.1, help="Seconds after which it leaves; else at Ctrl-C.")
+LOOK = typer.Option(None, min=0.1, help="Seconds that it looks; 15 unless given.")
 TIMEOUT = typer.Option(5.0, min=0.1, help="Seconds that the server has to answer.")
 KEY = typer.Option(None, help="API key; else OPENAI_API_KEY.")
 ASKED = typer.Option(None, help="For the probe: the only model there is, unless given.")
@@ -192,7 +194,7 @@ def serve(
 @app.command()
 def watch(
     url: str = SERVER,
-    seconds: float | None = typer.Option(None, help="Leave after so long; else at Ctrl-C."),
+    seconds: float | None = LEAVE,
     every: float = EVERY,
     window: float = typer.Option(30.0, min=1.0, help="Seconds that the verdict is on."),
     once: bool = typer.Option(False, "--once", help="Look for 5 seconds, print, and leave."),
@@ -221,7 +223,7 @@ def watch(
 @app.command()
 def diagnose(
     url: str = typer.Argument(help="A server's address, or the file of a recording."),
-    seconds: float | None = typer.Option(None, help="How long to look; 15 unless given."),
+    seconds: float | None = LOOK,
     every: float = EVERY,
     timeout: float = TIMEOUT,
     key: str | None = KEY,
