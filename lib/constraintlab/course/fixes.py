@@ -13,9 +13,11 @@ from constraintlab.attention.workspace import Workspace
 from constraintlab.course.measure import interleave
 from constraintlab.course.rungs import rung_stack
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.catalogue import counted, more
+from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.whatif import Fix, whatif
+from constraintlab.limits.whatif import whatif
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ def race_fixes(
         },
         rounds=rounds, wait=wait,
     )  # fmt: skip
-    now = rung_stack(naive.kernels(shape), shape, caps)
+    now = diagnose(rung_stack(naive.kernels(shape), shape, caps), caps)
     fixes = (
-        Fix("no autograd", {Resource.HOST: max(1.0, tiny.value)}),
-        Fix("workspace", stack=rung_stack(workspace.kernels(shape), shape, caps)),
+        more(Resource.HOST, max(1.0, tiny.value), "no autograd"),
+        counted("workspace", rung_stack(workspace.kernels(shape), shape, caps)),
     )
     return Fixes(
-        {f.name: whatif(now, caps, f).gain for f in fixes},
+        {f.name: whatif(now, f).gain.value for f in fixes},
         {f.name: raced.gain(f.name, over="plain") for f in fixes},
         tiny,
     )

@@ -14,9 +14,11 @@ from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.rungs import rung_stack
 from constraintlab.course.show import Table, si
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.catalogue import counted, more
+from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.whatif import Fix, whatif
+from constraintlab.limits.whatif import whatif
 
 
 def extra(rung: ModuleType, shape: Shape) -> int:
@@ -63,10 +65,11 @@ def race_decoy(shape: Shape, caps: Capacities, wait: Callable, rounds: int) -> D
     )  # fmt: skip
     textbook = rung_stack(naive.kernels(shape), shape, caps)
     now = rung_stack(fused.kernels(shape), shape, caps)
-    predicted = {
-        "fused": whatif(textbook, caps, Fix("fused", stack=now)).gain,
-        "k, v in 16 bits": whatif(now, caps, Fix("16 bits", {Resource.BANDWIDTH: 2.0})).gain,
+    fixes = {
+        "fused": (textbook, counted("fused", now)),
+        "k, v in 16 bits": (now, more(Resource.BANDWIDTH, 2.0, "16 bits")),
     }
+    predicted = {n: whatif(diagnose(s, caps), f).gain.value for n, (s, f) in fixes.items()}
     gains = {
         "fused": seen.gain("fused", over="textbook"),
         "k, v in 16 bits": seen.gain("k, v in 16 bits", over="fused"),

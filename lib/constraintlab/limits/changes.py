@@ -1,0 +1,211 @@
+"""What a fix can change: a capacity, a demand, processes, prompts' pieces, or the whole stack.
+
+Every factor is a *size*: an `Estimate` in ×, with its spread and its source, as all numbers here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal, Protocol
+
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.stack import Stack, Station, scale
+from constraintlab.limits.work import Work
+
+Pick = Callable[[Estimate], float]
+"""How a size becomes a number: its value, or a draw from its spread."""
+
+
+def size(
+    value: float, low: float | None = None, high: float | None = None, source: str = "modelled"
+) -> Estimate:
+    """A factor in ×, known exactly unless a spread is given."""
+    low, high = (value if end is None else end for end in (low, high))
+    return Estimate(value, low, high, "×", source)
+
+
+def point(estimate: Estimate) -> float:
+    """A size at its value."""
+    return estimate.value
+
+
+class Change(Protocol):
+    """One thing that a fix does to a stack or to a machine."""
+
+    def touches(self, stack: Stack) -> bool:
+        """Whether there is anything in this stack that it would change."""
+
+    def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
+        """Both as they would be afterwards."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """A capacity, in the unit that it has, `times` a factor above 0; infinity removes the limit."""
+
+    resource: Resource
+    times: Estimate
+
+    def __post_init__(self) -> None:
+        if not self.times.low > 0:
+            raise ValueError(f"{self.resource.label} × {self.times.low:g}: give a factor above 0")
+
+    def touches(self, stack: Stack) -> bool:
+        return uses(stack, self.resource)
+
+    def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
+        return scale(stack, caps, self.resource, pick(self.times))
+
+
+What = Literal["flops", "bytes", "fresh", "seconds"]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What some parts ask for, `times` a finite factor of 0 or more; 0 is all of it saved.
+
+    what: `flops`, `bytes` or `fresh` bytes of kernels (`bytes` of a link, too), or core-`seconds`
+    of host stages and of stations' stages. of: their names, with * for any letters. part: only
+    what is paid once a step (`fixed`) or for each sequence (`each`); both without.
+    """
+
+    what: What
+    of: tuple[str, ...]
+    times: Estimate
+    part: Literal["fixed", "each", ""] = ""
+
+    def __post_init__(self) -> None:
+        if not (self.times.low >= 0 and math.isfinite(self.times.high)):
+            raise ValueError(f"{self.what} × {self.times.value:g}: give a finite factor of 0 up")
+
+    def named(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.of)
+
+    def touches(self, stack: Stack) -> bool:
+        return any(self.named(name) for name, amount in self._amounts(stack) if amount)
+
+    def _amounts(self, stack: Stack) -> Iterable[tuple[str, float]]:
+        if self.what == "seconds":
+            yield from ((s.name, s.fixed + s.each) for s in stack.host)
+            yield from (stage for s in stack.stations for stage in s.stages)
+            return
+        yield from ((k.name, getattr(k.fixed + k.each, self.what)) for k in stack.kernels)
+        if self.what == "bytes":
+            linked = (s for s in stack.stations if s.resource is Resource.NETWORK)
+            yield from ((s.name, s.seconds) for s in linked)
+
+    def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
+        by = pick(self.times)
+        fixed, each = (by if self.part in ("", part) else 1.0 for part in ("fixed", "each"))
+        if self.what == "seconds":
+            host = tuple(
+                replace(s, fixed=s.fixed * fixed, each=s.each * each) if self.named(s.name) else s
+                for s in stack.host
+            )
+            stations = tuple(self._stages(s, each) for s in stack.stations)
+            return replace(stack, host=host, stations=stations), caps
+
+        def less(work: Work, factor: float) -> Work:
+            return replace(work, **{self.what: getattr(work, self.what) * factor})
+
+        kernels = tuple(
+            replace(k, fixed=less(k.fixed, fixed), each=less(k.each, each))
+            if self.named(k.name) else k
+            for k in stack.kernels
+        )  # fmt: skip
+        stations = tuple(
+            replace(s, seconds=s.seconds * each)
+            if self.what == "bytes" and s.resource is Resource.NETWORK and self.named(s.name) else s
+            for s in stack.stations
+        )  # fmt: skip
+        return replace(stack, kernels=kernels, stations=stations), caps
+
+    def _stages(self, station: Station, factor: float) -> Station:
+        """A station some of whose stages take that much of their time."""
+        before = sum(seconds for _, seconds in station.stages)
+        if not before:
+            return station
+        stages = tuple((n, s * factor if self.named(n) else s) for n, s in station.stages)
+        less = sum(seconds for _, seconds in stages) / before
+        return replace(
+            station, seconds=station.seconds * less, cores=station.cores * less, stages=stages
+        )
+
+
+@dataclass(frozen=True)
+class Processes:
+    """`times` as many processes for a station: less time for a token, as many core-seconds."""
+
+    of: str
+    times: Estimate
+
+    def touches(self, stack: Stack) -> bool:
+        return any(s.name == self.of for s in stack.stations)
+
+    def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
+        by = pick(self.times)
+        stations = tuple(
+            replace(s, seconds=s.seconds / by) if s.name == self.of else s for s in stack.stations
+        )
+        return replace(stack, stations=stations), caps
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Prompts computed in `times` as many pieces: more steps have some of them, each has less.
+
+    Of kernels that only some steps have (`Kernel.often`); where the average step was counted, its
+    prompts are in it already.
+    """
+
+    times: Estimate
+
+    def touches(self, stack: Stack) -> bool:
+        return any(k.often for k in stack.kernels)
+
+    def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
+        by = pick(self.times)
+        kernels = tuple(
+            replace(k, often=k.often * by, fixed=k.fixed * (1 / by)) if k.often else k
+            for k in stack.kernels
+        )
+        return replace(stack, kernels=kernels), caps
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The stack as it was counted with the fix: what code does that is there already."""
+
+    stack: Stack
+
+    def touches(self, stack: Stack) -> bool:
+        return stack != self.stack
+
+    def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
+        return self.stack, caps
+
+
+def uses(stack: Stack, resource: Resource) -> bool:
+    """Whether a stack asks anything of this resource, or has that limit at all."""
+    work = [k.fixed + k.each for k in stack.kernels]
+    match resource:
+        case Resource.COMPUTE:
+            return any(w.flops for w in work)
+        case Resource.BANDWIDTH:
+            return any(w.bytes for w in work)
+        case Resource.PAGES:
+            return any(w.fresh for w in work)
+        case Resource.KV_CAPACITY:
+            return math.isfinite(stack.kv_room)
+        case Resource.SLOTS:
+            return math.isfinite(stack.slots)
+        case Resource.DEMAND:
+            return math.isfinite(stack.offered)
+    stages = any(s.fixed or s.each for s in stack.host) and resource is Resource.HOST
+    slow = any(math.isfinite(r.rate) for r in stack.readers) and resource is Resource.CLIENT
+    return stages or slow or any(s.resource is resource for s in stack.stations)
