@@ -22,8 +22,11 @@ from constraintlab.limits.whatif import Outlook, whatif
 PART = "forecasts"
 """Where a lab's progress keeps them, by key."""
 
-Outcome = Estimate | tuple[Estimate, Verdict]
-"""A measured gain in ×, and the verdict on the run with the fix where there was one."""
+Gain = Estimate | float
+"""In ×; a plain number was measured once and has no spread."""
+
+Outcome = Gain | tuple[Gain, Verdict]
+"""A measured gain, and the verdict on the run with the fix where there was one."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Forecast:
 
     def with_outcome(self, outcome: Outcome) -> Forecast:
         gain, verdict = outcome if isinstance(outcome, tuple) else (outcome, None)
+        if not isinstance(gain, Estimate):
+            gain = Estimate.of([gain], "×")
         return replace(self, measured=gain, bound=verdict.constraint if verdict else ())
 
     @property
@@ -112,7 +117,7 @@ class Score:
         if not self.n:
             return "No prediction was measured yet."
         fixes = "1 fix" if self.n == 1 else f"{self.n} fixes"
-        said = f"The predictor so far: {fixes}, half of them within {self.error:.0%}, "
+        said = f"The predictor so far: {fixes}, median error {self.error:.0%}, "
         said += f"{self.inside} inside the interval"
         if self.looked:
             said += f"; it named what bound next in {self.right} of {self.looked}"
@@ -172,7 +177,7 @@ def beside(
     columns = dict(columns or {})
     rows = [
         (
-            key, _gain(f.predicted), _gain(f.measured), f"{f.error:+.0%}",
+            f.fix, _gain(f.predicted), _gain(f.measured), f"{f.error:+.0%}",
             "yes" if f.inside else "no", _names(f.then), _names(f.bound),
             *(str(cells.get(key, "")) for cells in columns.values()),
         )
