@@ -23,7 +23,10 @@ PART = "forecasts"
 """Where a lab's progress keeps them, by key."""
 
 Gain = Estimate | float
-"""In ×; a plain number was measured once and has no spread."""
+"""In ×; a plain number was measured once, and its spread is not known."""
+
+ONCE = 0.05
+"""Taken for that spread, either way: two runs of one thing differ by this beside neighbours."""
 
 Outcome = Gain | tuple[Gain, Verdict]
 """A measured gain, and the verdict on the run with the fix where there was one."""
@@ -49,7 +52,8 @@ class Forecast:
     def with_outcome(self, outcome: Outcome) -> Forecast:
         gain, verdict = outcome if isinstance(outcome, tuple) else (outcome, None)
         if not isinstance(gain, Estimate):
-            gain = Estimate.of([gain], "×")
+            low, high = gain * (1 - ONCE), gain * (1 + ONCE)
+            gain = Estimate(gain, low, high, "×", f"measured: once, ±{ONCE:.0%} assumed")
         return replace(self, measured=gain, bound=verdict.constraint if verdict else ())
 
     @property
@@ -188,6 +192,8 @@ def beside(
 
 
 def _gain(e: Estimate) -> str:
+    if e.source.startswith("measured: once"):
+        return f"×{e.value:.2f} ±{ONCE:.0%}"
     if f"{e.low:.2f}" == f"{e.high:.2f}":
         return f"×{e.value:.2f}"
     return f"×{e.value:.2f} ({e.low:.2f} … {e.high:.2f})"

@@ -87,6 +87,13 @@ def test_inside_is_where_interval_and_spread_meet(predicted, measured, inside):
     assert forecast(predicted, measured).inside is inside
 
 
+def test_what_was_measured_once_may_be_off_by_a_twentieth():
+    once = forecast((1.0,)).with_outcome(1.02)
+    assert once.inside and once.error == pytest.approx(1 / 1.02 - 1)
+    assert not forecast((1.0,)).with_outcome(1.07).inside
+    assert "×1.02 ±5%" in str(beside({"x": once}, Score.of([once])))
+
+
 def test_one_of_two_close_names_is_enough():
     both = (R.HOST, R.KV_CAPACITY)
     assert forecast((2.0,), (2.0,), then=both, bound=(R.KV_CAPACITY,)).right
