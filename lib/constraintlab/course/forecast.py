@@ -196,7 +196,7 @@ def _gain(e: Estimate) -> str:
         return f"×{e.value:.2f} ±{ONCE:.0%}"
     if f"{e.low:.2f}" == f"{e.high:.2f}":
         return f"×{e.value:.2f}"
-    return f"×{e.value:.2f} ({e.low:.2f} … {e.high:.2f})"
+    return f"×{e.value:.2f} ({e.low:.2f}\u00a0…\u00a0{e.high:.2f})"
 
 
 def _names(resources: Sequence[Resource]) -> str:

@@ -142,7 +142,15 @@ def test_the_table_shows_both_and_the_score_below():
     table = beside(done, Score.of(done.values()), {"steps": {"the link": "1,584"}}, "A note.")
     head, row, note = str(table).splitlines()
     assert head.split("  ")[0] == "fix" and head.endswith("bound  steps")
-    for cell in ("×2.00 (1.80 … 2.20)", "×2.10", "-5%", "yes", "host", "KV capacity", "1,584"):
+    for cell in (
+        "×2.00 (1.80\u00a0…\u00a02.20)",
+        "×2.10",
+        "-5%",
+        "yes",
+        "host",
+        "KV capacity",
+        "1,584",
+    ):
         assert cell in row and cell in table._repr_html_()
     assert note.startswith("A note. The predictor so far: 1 fix,")
 
