@@ -33,6 +33,8 @@ DRAWS, SEED, TAIL = 100, 7, 0.05
 
 def spread(stack: Stack, caps: Capacities, fix: Fix, draws: int = DRAWS) -> tuple[float, float]:
     """The middle 90% of the gains that the spreads of capacities and sizes allow, in ×."""
+    if not any(_wide(e) for e in (*fix.sizes, *(e for _, e in caps.rates()))):
+        draws = 1
     random = Random(SEED)
     found = []
     for _ in range(draws):
@@ -68,19 +70,22 @@ def left_out(gain: float, verdict: Verdict) -> float:
     return 1.0 if math.isclose(stays, gain) else max(stays / gain, gain / stays)
 
 
+def _wide(e: Estimate) -> bool:
+    return e.low < e.high < math.inf
+
+
 def _triangle(random: Random, e: Estimate) -> float:
-    if not e.low < e.high or not math.isfinite(e.high):
-        return e.value
-    return random.triangular(e.low, e.high, e.value)
+    return random.triangular(e.low, e.high, e.value) if _wide(e) else e.value
 
 
 def _drawn(caps: Capacities, pick: Callable[[Estimate], float]) -> Capacities:
     """A machine that the spreads of this one allow."""
 
     def one(e: Estimate) -> Estimate:
-        return (
-            e if e.missing or e.low == e.high else replace(e, low=(x := pick(e)), value=x, high=x)
-        )
+        if not _wide(e):
+            return e
+        x = pick(e)
+        return replace(e, low=x, value=x, high=x)
 
     compute = {unit: one(e) for unit, e in caps.compute.items()}
     return replace(caps, compute=compute, bandwidth=one(caps.bandwidth), pages=one(caps.pages))

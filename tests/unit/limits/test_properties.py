@@ -85,7 +85,7 @@ def test_a_verdict_survives_the_way_to_json_and_back(stack, caps):
     assert Verdict.from_dict(json.loads(json.dumps(v.as_dict()))) == v
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(stacks, machines, st.sampled_from(list(Resource)), st.floats(1, 100))
 def test_more_of_a_capacity_gains_at_most_its_worth(stack, caps, resource, factor):
     v = diagnose(stack, caps)
@@ -96,7 +96,7 @@ def test_more_of_a_capacity_gains_at_most_its_worth(stack, caps, resource, facto
         assert math.isclose(gain.high, 1, rel_tol=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(stacks, machines, st.sampled_from(sorted(CATALOGUE)))
 def test_no_fix_but_speculation_is_predicted_to_hurt(stack, caps, name):
     out = whatif(diagnose(stack, caps), CATALOGUE[name])
