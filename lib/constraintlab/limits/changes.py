@@ -15,6 +15,7 @@ from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack, Station, scale
+from constraintlab.limits.uses import UNITS, uses
 from constraintlab.limits.work import Work
 
 Pick = Callable[[Estimate], float]
@@ -34,8 +35,14 @@ def point(estimate: Estimate) -> float:
     return estimate.value
 
 
+def told(estimate: Estimate) -> str:
+    """A size in words: its value, its interval where it has one, its source."""
+    spread = f" ({estimate.low:.3g} … {estimate.high:.3g})" if estimate.low < estimate.high else ""
+    return f"× {estimate.value:.3g}{spread}, {estimate.source}"
+
+
 class Change(Protocol):
-    """One thing that a fix does to a stack or to a machine."""
+    """One thing that a fix does to a stack or to a machine; as a string, in words."""
 
     def touches(self, stack: Stack) -> bool:
         """Whether there is anything in this stack that it would change."""
@@ -55,6 +62,9 @@ class Capacity:
         if not self.times.low > 0:
             raise ValueError(f"{self.resource.label} × {self.times.low:g}: give a factor above 0")
 
+    def __str__(self) -> str:
+        return f"{self.resource.label} ({UNITS[self.resource]}) {told(self.times)}"
+
     def touches(self, stack: Stack) -> bool:
         return uses(stack, self.resource)
 
@@ -63,6 +73,10 @@ class Capacity:
 
 
 What = Literal["flops", "bytes", "fresh", "seconds"]
+
+_WHAT = {
+    "flops": "FLOP", "bytes": "bytes", "fresh": "fresh bytes", "seconds": "core-seconds",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,10 @@ class Demand:
     def __post_init__(self) -> None:
         if not (self.times.low >= 0 and math.isfinite(self.times.high)):
             raise ValueError(f"{self.what} × {self.times.value:g}: give a finite factor of 0 up")
+
+    def __str__(self) -> str:
+        paid = {"fixed": ", once a step", "each": ", for each sequence or token"}.get(self.part, "")
+        return f"{_WHAT[self.what]} of {', '.join(self.of)}{paid} {told(self.times)}"
 
     def named(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.of)
@@ -144,6 +162,9 @@ class Processes:
     of: str
     times: Estimate
 
+    def __str__(self) -> str:
+        return f"processes of the {self.of} {told(self.times)}"
+
     def touches(self, stack: Stack) -> bool:
         return any(s.name == self.of for s in stack.stations)
 
@@ -165,6 +186,9 @@ class Pieces:
 
     times: Estimate
 
+    def __str__(self) -> str:
+        return f"pieces of a prompt {told(self.times)}"
+
     def touches(self, stack: Stack) -> bool:
         return any(k.often for k in stack.kernels)
 
@@ -183,29 +207,11 @@ class Counted:
 
     stack: Stack
 
+    def __str__(self) -> str:
+        return "demands as they were counted"
+
     def touches(self, stack: Stack) -> bool:
         return stack != self.stack
 
     def apply(self, stack: Stack, caps: Capacities, pick: Pick) -> tuple[Stack, Capacities]:
         return self.stack, caps
-
-
-def uses(stack: Stack, resource: Resource) -> bool:
-    """Whether a stack asks anything of this resource, or has that limit at all."""
-    work = [k.fixed + k.each for k in stack.kernels]
-    match resource:
-        case Resource.COMPUTE:
-            return any(w.flops for w in work)
-        case Resource.BANDWIDTH:
-            return any(w.bytes for w in work)
-        case Resource.PAGES:
-            return any(w.fresh for w in work)
-        case Resource.KV_CAPACITY:
-            return math.isfinite(stack.kv_room)
-        case Resource.SLOTS:
-            return math.isfinite(stack.slots)
-        case Resource.DEMAND:
-            return math.isfinite(stack.offered)
-    stages = any(s.fixed or s.each for s in stack.host) and resource is Resource.HOST
-    slow = any(math.isfinite(r.rate) for r in stack.readers) and resource is Resource.CLIENT
-    return stages or slow or any(s.resource is resource for s in stack.stations)

@@ -37,6 +37,13 @@ class Fix:
         found = (getattr(c, f.name) for c in self.changes for f in fields(c))
         return tuple(dict.fromkeys(v for v in found if isinstance(v, Estimate)))
 
+    def __str__(self) -> str:
+        """All that is known of it, a line each."""
+        lines = [self.name, *(f"  {change}" for change in self.changes)]
+        lines += [f"  {what}: {text}" for what, text in
+                  (("when", self.when), ("costs", self.costs)) if text]  # fmt: skip
+        return "\n".join(lines)
+
     def touches(self, stack: Stack) -> bool:
         """Whether anything in this stack is what it changes; otherwise it is worth ×1."""
         return any(change.touches(stack) for change in self.changes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.changes import Pick
+from constraintlab.limits.changes import Pick, told
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.work import Kernel, Work
@@ -52,6 +52,12 @@ class Speculation:
             )
         if not self.cost.low >= 0:
             raise ValueError(f"a draft's cost is {self.cost.low:g} of a step: give 0 or more")
+
+    def __str__(self) -> str:
+        return (
+            f"drafts of {self.k} tokens, accepted {told(self.acceptance)}; "
+            f"a draft costs {told(self.cost)} of a step"
+        )
 
     def touches(self, stack: Stack) -> bool:
         return bool(stack.kernels)

@@ -57,7 +57,10 @@ def whatif(verdict: Verdict, fix: Fix) -> Outlook:
     """
     stack, caps = verdict.stack, verdict.caps
     if stack is None or caps is None or verdict.predicted is None:
-        why = "; ".join(verdict.missing) or "it was read from a file, and its stack is not there"
+        why = (
+            "; ".join(verdict.missing)
+            or "it carries no stack, as one from a file or on an attached server"
+        )
         raise ValueError(f"{fix.name}: no what-if on this verdict: {why}")
     changed = fix.apply(stack, caps)
     after = diagnose(*changed, unit=verdict.unit, sources=verdict.sources)
