@@ -11,10 +11,11 @@ from constraintlab.course.layer import DIM, Layer, Past, angles, few_kernels, ma
 from constraintlab.course.measure import interleave
 from constraintlab.course.show import Table, si
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.changes import Demand, size
+from constraintlab.limits.changes import Demand
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
+from constraintlab.limits.sizes import size
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.work import Kernel, Work

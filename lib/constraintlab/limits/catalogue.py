@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from constraintlab.limits.changes import Capacity, Counted, Demand, Pieces, Processes, size
+from constraintlab.limits.changes import Capacity, Counted, Demand, Pieces, Processes
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
+from constraintlab.limits.sizes import size
 from constraintlab.limits.speculation import Speculation
 from constraintlab.limits.stack import Stack
 

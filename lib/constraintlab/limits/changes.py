@@ -1,12 +1,12 @@
 """What a fix can change: a capacity, a demand, processes, prompts' pieces, or the whole stack.
 
-Every factor is a *size*: an `Estimate` in ×, with its spread and its source, as all numbers here.
+Every factor is a size, see `sizes.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, Protocol
@@ -14,31 +14,10 @@ from typing import Literal, Protocol
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
+from constraintlab.limits.sizes import Pick, told
 from constraintlab.limits.stack import Stack, Station, scale
 from constraintlab.limits.uses import UNITS, uses
 from constraintlab.limits.work import Work
-
-Pick = Callable[[Estimate], float]
-"""How a size becomes a number: its value, or a draw from its spread."""
-
-
-def size(
-    value: float, low: float | None = None, high: float | None = None, source: str = "modelled"
-) -> Estimate:
-    """A factor in ×, known exactly unless a spread is given."""
-    low, high = (value if end is None else end for end in (low, high))
-    return Estimate(value, low, high, "×", source)
-
-
-def point(estimate: Estimate) -> float:
-    """A size at its value."""
-    return estimate.value
-
-
-def told(estimate: Estimate) -> str:
-    """A size in words: its value, its interval where it has one, its source."""
-    spread = f" ({estimate.low:.3g} … {estimate.high:.3g})" if estimate.low < estimate.high else ""
-    return f"× {estimate.value:.3g}{spread}, {estimate.source}"
 
 
 class Change(Protocol):

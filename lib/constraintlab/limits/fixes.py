@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.changes import Change, Pick, point
+from constraintlab.limits.changes import Change
 from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.sizes import Pick, point
 from constraintlab.limits.stack import Stack
 
 

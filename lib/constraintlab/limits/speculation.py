@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.changes import Pick, told
 from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.sizes import Pick, told
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.work import Kernel, Work
 

@@ -8,8 +8,8 @@ from constraintlab.attention.rung import Shape
 from constraintlab.course import gaps, ladder, prefill
 from constraintlab.course.layer import Layer, few_kernels, many_kernels
 from constraintlab.course.tiles import TileSlider
-from constraintlab.limits.changes import size
 from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.sizes import size
 from constraintlab.limits.whatif import whatif
 
 

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constraintlab.limits.catalogue import CATALOGUE, more
-from constraintlab.limits.changes import size
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.readers import readers
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity, shares
+from constraintlab.limits.sizes import size
 from constraintlab.limits.stack import HostStage, Stack, Station, scale
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import whatif

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constraintlab.limits.catalogue import speculative
-from constraintlab.limits.changes import size
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.sizes import size
 from constraintlab.limits.speculation import Speculation, expected_tokens
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.whatif import whatif

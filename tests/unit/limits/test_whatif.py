@@ -18,11 +18,12 @@ from constraintlab.limits.catalogue import (
     stream_interval,
     wider_link,
 )
-from constraintlab.limits.changes import Capacity, Demand, size
+from constraintlab.limits.changes import Capacity, Demand
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.sizes import size
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.stations import front_end, link
 from constraintlab.limits.verdict import Verdict
