@@ -121,11 +121,11 @@ class Score:
         if not self.n:
             return "No prediction was measured yet."
         fixes = "1 fix" if self.n == 1 else f"{self.n} fixes"
-        said = f"The predictor so far: {fixes}, median error {self.error:.0%}, "
-        said += f"{self.inside} inside the interval"
-        if self.looked:
-            said += f"; it named what bound next in {self.right} of {self.looked}"
-        return said + "."
+        named = f"; it named what bound next in {self.right} of {self.looked}" * bool(self.looked)
+        return (
+            f"The predictor so far: {fixes}, median error {self.error:.0%}, {self.inside} inside "
+            f"the interval{named}."
+        )
 
 
 class Forecasts:
