@@ -7,12 +7,11 @@ measurement lay in its interval, how often it named what bound next.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 
 from constraintlab.course.progress import Progress
-from constraintlab.course.show import Table
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
@@ -23,13 +22,22 @@ PART = "forecasts"
 """Where a lab's progress keeps them, by key."""
 
 Gain = Estimate | float
-"""In ×; a plain number was measured once, and its spread is not known."""
+"""In ×; a plain number, or one without a spread, was measured once."""
 
 ONCE = 0.05
-"""Taken for that spread, either way: two runs of one thing differ by this beside neighbours."""
+"""Taken for its spread, either way: two runs of one thing differ by this beside neighbours."""
 
 Outcome = Gain | tuple[Gain, Verdict]
 """A measured gain, and the verdict on the run with the fix where there was one."""
+
+
+def _measured(gain: Gain) -> Estimate:
+    """With a spread, its own or the one that is assumed."""
+    if isinstance(gain, Estimate) and gain.low < gain.high:
+        return gain
+    x = gain.value if isinstance(gain, Estimate) else gain
+    source = f"measured: once, ±{ONCE:.0%} assumed"
+    return Estimate(x, x * (1 - ONCE), x * (1 + ONCE), "×", source)
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,8 @@ class Forecast:
 
     def with_outcome(self, outcome: Outcome) -> Forecast:
         gain, verdict = outcome if isinstance(outcome, tuple) else (outcome, None)
-        if not isinstance(gain, Estimate):
-            low, high = gain * (1 - ONCE), gain * (1 + ONCE)
-            gain = Estimate(gain, low, high, "×", f"measured: once, ±{ONCE:.0%} assumed")
-        return replace(self, measured=gain, bound=verdict.constraint if verdict else ())
+        bound = verdict.constraint if verdict else ()
+        return replace(self, measured=_measured(gain), bound=bound)
 
     @property
     def error(self) -> float:
@@ -168,36 +174,3 @@ def score(progress: Progress) -> Score:
     """Of all labs of this learner."""
     labs = (_read(progress, f"{i:02d}").values() for i in range(9))
     return Score.of(f for lab in labs for f in lab)
-
-
-def beside(
-    done: Mapping[str, Forecast],
-    score: Score,
-    columns: Mapping[str, Mapping[str, object]] | None = None,
-    note: str = "",
-) -> Table:
-    """Prediction beside measurement, a row a fix, and the score below. columns: further ones,
-    from heading to key to what stands there."""
-    columns = dict(columns or {})
-    rows = [
-        (
-            f.fix, _gain(f.predicted), _gain(f.measured), f"{f.error:+.0%}",
-            "yes" if f.inside else "no", _names(f.then), _names(f.bound),
-            *(str(cells.get(key, "")) for cells in columns.values()),
-        )
-        for key, f in done.items()
-    ]  # fmt: skip
-    heads = ("fix", "predicted", "measured", "off by", "inside", "to bind then", "bound", *columns)
-    return Table(heads, rows, " ".join(filter(None, (note, str(score)))))
-
-
-def _gain(e: Estimate) -> str:
-    if e.source.startswith("measured: once"):
-        return f"×{e.value:.2f} ±{ONCE:.0%}"
-    if f"{e.low:.2f}" == f"{e.high:.2f}":
-        return f"×{e.value:.2f}"
-    return f"×{e.value:.2f} ({e.low:.2f}\u00a0…\u00a0{e.high:.2f})"
-
-
-def _names(resources: Sequence[Resource]) -> str:
-    return " and ".join(r.label for r in resources)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from constraintlab.course.check import Result, check
-from constraintlab.course.forecast import Forecasts, Outcome, beside, score
+from constraintlab.course.forecast import Forecasts, Outcome, score
+from constraintlab.course.forecast_table import beside
 from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress

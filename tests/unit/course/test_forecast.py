@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from constraintlab.course.forecast import Forecast, Forecasts, Score, beside, score
+from constraintlab.course.forecast import Forecast, Forecasts, Score, score
+from constraintlab.course.forecast_table import beside
 from constraintlab.course.lab import Lab
 from constraintlab.course.progress import Progress
 from constraintlab.limits.catalogue import more, wider_link
@@ -91,6 +92,7 @@ def test_what_was_measured_once_may_be_off_by_a_twentieth():
     once = forecast((1.0,)).with_outcome(1.02)
     assert once.inside and once.error == pytest.approx(1 / 1.02 - 1)
     assert not forecast((1.0,)).with_outcome(1.07).inside
+    assert forecast((1.0,)).with_outcome(gain(1.02)) == once  # one round
     assert "×1.02 ±5%" in str(beside({"x": once}, Score.of([once])))
 
 
