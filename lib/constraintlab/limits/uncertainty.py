@@ -57,8 +57,8 @@ def spread(stack: Stack, caps: Capacities, fix: Fix, draws: int = DRAWS) -> tupl
 def left_out(gain: float, verdict: Verdict) -> float:
     """The factor ≥ 1 by which a gain is off if what the model leaves out stays as it is.
 
-    An error is taken for half of the time with the fix at most: more than that is no error, but
-    another stack.
+    What is left with the fix is at least half of what the model says, or of what was seen: an error
+    that takes more away than that is none, but another stack.
     """
     if verdict.disagreement is None or not math.isfinite(gain) or not gain:
         return 1.0
@@ -66,7 +66,7 @@ def left_out(gain: float, verdict: Verdict) -> float:
         return 1.0
     model, seen = 1 / verdict.predicted, 1 / verdict.measured.value
     after = model / gain
-    stays = seen / max(after + seen - model, after / 2)
+    stays = seen / max(after + seen - model, min(after, seen) / 2)
     return 1.0 if math.isclose(stays, gain) else max(stays / gain, gain / stays)
 
 

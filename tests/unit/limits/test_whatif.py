@@ -182,8 +182,9 @@ def test_what_the_model_leaves_out_widens_the_interval_but_not_of_a_fix_that_cha
     assert out.gain.high == pytest.approx((9 / 5) ** 2 / (10 / 6))
     # throughput starts from what was measured
     assert out.x.value == pytest.approx(180)
-    idle = ask(engine(), more(R.SLOTS, 2), measured=seen)
-    assert idle.gain.low == idle.gain.high == 1.0
+    for rate in (100.0, 300.0, 20.0):
+        idle = ask(engine(), more(R.SLOTS, 2), measured=exactly(rate))
+        assert idle.gain.low == idle.gain.high == 1.0
 
 
 def test_no_fix_is_predicted_on_a_verdict_without_a_ground():
