@@ -145,6 +145,45 @@ def unpredicted(notebook: dict) -> list[str]:
     return found + [f"{key!r} is asked and never revealed" for key in asked.keys() - revealed]
 
 
+def unforeseen(notebook: dict) -> list[str]:
+    """What the tool shows beside a measurement and did not predict before, what it predicted and
+    never showed, and a lab in which it predicts no fix at all.
+
+    Keys that are no literals can't be told apart: then nothing is said of them.
+    """
+    found, asked, shown = [], {}, set()
+    for i, cell in code(notebook):
+        for name, call in sorted(called(cell), key=lambda c: (c[1].lineno, c[1].col_offset)):
+            if name == "foresee":
+                (key,) = _literals(call.args[:1]) or (None,)
+                asked[key] = i
+            elif name == "outcomes":
+                keys = _keys(call.args[0]) if call.args else set()
+                shown |= keys
+                if not asked:
+                    found.append(f"cell {i} shows an outcome, and no fix was foreseen before it")
+                elif None not in asked:
+                    late = sorted(k for k in keys - {None} if k not in asked)
+                    found += [f"cell {i} shows {k!r}, which was not foreseen before" for k in late]
+    if not asked:
+        found.append("no fix is foreseen: lab.foresee before it, lab.outcomes after")
+    if None not in shown:
+        never = [k for k in asked if k is not None and k not in shown]
+        found += [f"{k!r} is foreseen and its outcome never shown" for k in never]
+    return found
+
+
+def _literals(nodes: list[ast.expr]) -> list[object]:
+    return [n.value for n in nodes if isinstance(n, ast.Constant)]
+
+
+def _keys(node: ast.expr) -> set[object]:
+    """The literal keys of a dict; None stands for those that can't be read."""
+    if not isinstance(node, ast.Dict):
+        return {None}
+    return {k.value if isinstance(k, ast.Constant) else None for k in node.keys}
+
+
 def exercises(notebook: dict) -> list[str | None]:
     """Names of the exercises: what the cells with that tag hand to `lab.check`."""
     tagged = [cell for _, cell in code(notebook) if EXERCISE in tags(cell)]

@@ -153,6 +153,24 @@ def test_serving_counts_as_a_run(good):
     assert "runs before any" in meta.unpredicted(good)[0]
 
 
+@pytest.mark.parametrize(
+    ("cells", "complaint"),
+    [
+        (["lab.foresee('a', v, f)", "lab.outcomes({'a': x})"], None),
+        (["lab.foresee('a', v, f)\nx = 1\nlab.outcomes({'a': x})"], None),
+        (["for n in fixes:\n    lab.foresee(n, v, f)", "lab.outcomes(got)"], None),
+        (["lab.foresee('a', v, f)", "lab.outcomes({'a': x, **more})"], None),
+        (["print(1)"], "no fix is foreseen"),
+        (["lab.foresee('a', v, f)"], "'a' is foreseen and its outcome never shown"),
+        (["lab.foresee('a', v, f)", "lab.outcomes({'a': x, 'b': y})"], "'b', which was not"),
+        (["lab.outcomes({'a': x})\nlab.foresee('a', v, f)"], "no fix was foreseen before it"),
+    ],
+)
+def test_the_tool_predicts_before_it_shows(cells, complaint):
+    found = meta.unforeseen({"cells": [cell(source) for source in cells]})
+    assert [complaint in line for line in found] == [True] if complaint else found == []
+
+
 def test_exercises_need_a_solution_and_a_checker(good):
     solution = {"cells": [cell('lab.check("f", f)')]}
     assert meta.exercise_gaps("00", good, solution, ("00.f",)) == []
@@ -190,6 +208,7 @@ def test_every_lab(path):
     solution = path.parent / "solutions" / path.name
     assert meta.too_large(lab, path.stat().st_size) == []
     assert meta.unpredicted(lab) == []
+    assert meta.unforeseen(lab) == []
     solved = load(solution) if solution.exists() else None
     assert meta.exercise_gaps(number, lab, solved, names()) == []
 

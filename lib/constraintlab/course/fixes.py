@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
@@ -11,53 +10,42 @@ from constraintlab.attention import naive, workspace
 from constraintlab.attention.rung import Shape
 from constraintlab.attention.workspace import Workspace
 from constraintlab.course.measure import interleave
-from constraintlab.course.rungs import rung_stack
-from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.catalogue import more
 from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.whatif import Fix, whatif
 
 
-@dataclass(frozen=True)
-class Fixes:
-    """Gains of lab 01's two fixes: predicted, measured, and the decoy's gain on a tiny prompt."""
-
-    predicted: dict[str, float]
-    gain: dict[str, Estimate]
-    tiny: Estimate
-
-    @property
-    def note(self) -> str:
-        return (
-            f"On a prompt of 16 tokens, where the host binds, no autograd is worth "
-            f"×{self.tiny.value:.2f}; here the host's share is next to nothing."
-        )
+def without_grad(tensors) -> None:
+    """Textbook attention as `inference_mode` has it: nothing is recorded for a backward pass."""
+    with torch.inference_mode():
+        naive.attend(*tensors)
 
 
-def race_fixes(
-    shape: Shape, kept: Workspace, caps: Capacities, wait: Callable, rounds: int
-) -> Fixes:
-    """No autograd (less host work) against a workspace (no fresh memory), predicted and measured.
+def strength(shape: Shape, wait: Callable, rounds: int = 9) -> Estimate:
+    """What no autograd gains on a prompt of 16 tokens, where the host binds, with its quartiles."""
+    small = [t.requires_grad_() for t in shape.at(16).inputs()]
+
+    def many(call):
+        return lambda: [call(small) for _ in range(100)] and None
+
+    calls = {"plain": many(lambda t: naive.attend(*t)), "bare": many(without_grad)}
+    return interleave(calls, rounds=rounds, wait=wait).gain("bare", over="plain")
+
+
+def no_autograd(gain: Estimate) -> Fix:
+    """As much more host as `strength` saw it save, and never less of it."""
+    least = (max(1.0, x) for x in (gain.value, gain.low, gain.high))
+    return more(Resource.HOST, Estimate(*least, "×"), "no autograd")
+
+
+def race_fixes(shape: Shape, kept: Workspace, wait: Callable, rounds: int) -> dict[str, Estimate]:
+    """Gains of no autograd (less host work) and of a workspace (no fresh memory), with quartiles.
 
     The baseline takes inputs that ask for gradients, as code that forgot `inference_mode` does.
-
-    The host fix's strength is measured first, on a prompt of 16 tokens, where it does help.
     """
-    small = [t.requires_grad_() for t in shape.at(16).inputs()]
     inputs = [t.requires_grad_() for t in shape.inputs()]
     bare = [t.detach() for t in inputs]
-
-    def without_grad(tensors):
-        with torch.inference_mode():
-            naive.attend(*tensors)
-
-    def many(call, tensors):
-        return lambda: [call(tensors) for _ in range(100)] and None
-
-    tiny = interleave(
-        {"plain": many(lambda t: naive.attend(*t), small), "bare": many(without_grad, small)},
-        rounds=9, wait=wait,
-    ).gain("bare", over="plain")  # fmt: skip
     raced = interleave(
         {
             "plain": lambda: naive.attend(*inputs),
@@ -66,13 +54,4 @@ def race_fixes(
         },
         rounds=rounds, wait=wait,
     )  # fmt: skip
-    now = rung_stack(naive.kernels(shape), shape, caps)
-    fixes = (
-        Fix("no autograd", {Resource.HOST: max(1.0, tiny.value)}),
-        Fix("workspace", stack=rung_stack(workspace.kernels(shape), shape, caps)),
-    )
-    return Fixes(
-        {f.name: whatif(now, caps, f).gain for f in fixes},
-        {f.name: raced.gain(f.name, over="plain") for f in fixes},
-        tiny,
-    )
+    return {name: raced.gain(name, over="plain") for name in ("no autograd", "workspace")}

@@ -10,7 +10,15 @@ import torch
 from constraintlab.course.layer import DIM, Layer, Past, angles, few_kernels, many_kernels
 from constraintlab.course.measure import interleave
 from constraintlab.course.show import Table, si
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.changes import Demand
+from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.fixes import Fix
+from constraintlab.limits.sizes import size
+from constraintlab.limits.stack import HostStage, Stack
+from constraintlab.limits.verdict import Verdict
+from constraintlab.limits.work import Kernel, Work
 
 TINY = DIM
 """Width of a layer whose kernels have next to nothing to do: what is left is between them."""
@@ -82,6 +90,11 @@ class Split:
         return min(1.0, self.between / self.step)
 
     @property
+    def verdict(self) -> Verdict:
+        """What binds: the host between kernels, or reading the weights in the rest."""
+        return two_parts(self.model.nbytes, self.step, self.between)
+
+    @property
     def bytes_per_s(self) -> float:
         """Weights read per second of what is left."""
         return self.model.nbytes / max(self.step - self.between, 1e-9)
@@ -124,40 +137,48 @@ def splits_table(found: Sequence[Split], each: float) -> Table:
     return Table(heads, rows, f"Between kernels: {si(each, 's')} a layer, measured one head wide.")
 
 
-def race_fewer_kernels(model: Model, wait: Callable, rounds: int = 9) -> tuple[float, Estimate]:
-    """(predicted, measured) gain of one token's step with fewer, larger kernels.
+BETWEEN, WEIGHTS = "between kernels", "weights"
 
-    Predicted from a layer that is one head wide: what fewer kernels save there, every layer saves.
-    """
-    device = model.layers[0][0].out.device.type
+
+def two_parts(nbytes: float, step: float, between: float) -> Verdict:
+    """On a step of `step` seconds: `between` of them between kernels, in the rest `nbytes` are read
+    at whatever rate that is, as if reading weights were all that kernels do."""
+    between = min(between, step)
+    rate = nbytes / max(step - between, 1e-9)
+    stack = Stack(
+        (Kernel(WEIGHTS, fixed=Work(bytes=nbytes)),), (HostStage(BETWEEN, fixed=between),)
+    )
+    none = Estimate.absent("B/s", "the step's own rate is all there is")
+    return diagnose(stack, Capacities({}, Estimate(rate, rate, rate, "B/s", "counted"), none))
+
+
+def race_tiny(device: str, wait: Callable, rounds: int = 9) -> Estimate:
+    """Which part of the time between kernels is left with fewer, larger ones, with quartiles: what
+    is left of a layer that is one head wide."""
     tiny = Model.of(TINY, 0, device=device, least=8)
     seen = interleave(
-        {
-            "many": model.stepper(),
-            "few": model.stepper(few_kernels),
-            "tiny, many": tiny.stepper(),
-            "tiny, few": tiny.stepper(few_kernels),
-        },
-        rounds=rounds, wait=wait,
-    )  # fmt: skip
-    saved = (seen.median("tiny, many") - seen.median("tiny, few")) / len(tiny.layers)
-    step = seen.median("many")
-    return step / (step - len(model.layers) * saved), seen.gain("few", over="many")
+        {"many": tiny.stepper(), "few": tiny.stepper(few_kernels)}, rounds=rounds, wait=wait
+    )
+    return seen.gain("many", over="few")
 
 
-def race_half_bytes(
-    splits: Sequence[Split], wait: Callable, rounds: int = 9
-) -> list[tuple[float, Estimate]]:
-    """(predicted, measured) gain of each model's step from weights of half the bytes, in bf16.
+def fewer_kernels(left: Estimate, where: str) -> Fix:
+    """left: what `race_tiny` found; every layer saves as much."""
+    return Fix(f"fewer kernels, {where}", (Demand("seconds", (BETWEEN,), left),))
 
-    Predicted: what lies between kernels stays, the rest halves, as if reading weights were all
-    that the rest does.
-    """
-    found = []
-    for s in splits:
-        half = s.model.to(torch.bfloat16)
-        seen = interleave({"whole": s.model.stepper(), "half": half.stepper()},
-                          rounds=rounds, wait=wait)  # fmt: skip
-        rest = max(0.0, s.step - s.between)
-        found.append((s.step / (s.step - rest / 2), seen.gain("half", over="whole")))
-    return found
+
+def half_bytes(where: str) -> Fix:
+    """Weights in bf16 instead of fp32."""
+    return Fix(f"half the bytes, {where}", (Demand("bytes", (WEIGHTS,), size(0.5)),))
+
+
+def race_fewer_kernels(model: Model, wait: Callable, rounds: int = 9) -> Estimate:
+    """Gain of one token's step with fewer, larger kernels, with quartiles."""
+    calls = {"many": model.stepper(), "few": model.stepper(few_kernels)}
+    return interleave(calls, rounds=rounds, wait=wait).gain("few", over="many")
+
+
+def race_half_bytes(model: Model, wait: Callable, rounds: int = 9) -> Estimate:
+    """Gain of one token's step from weights of half the bytes, in bf16, with quartiles."""
+    calls = {"whole": model.stepper(), "half": model.to(torch.bfloat16).stepper()}
+    return interleave(calls, rounds=rounds, wait=wait).gain("half", over="whole")

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from constraintlab.course.scenario_stack import capacities, stack_of, together
+from constraintlab.limits.catalogue import more
 from constraintlab.limits.diagnose import BEHIND, CLOSE, diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity
 from constraintlab.limits.verdict import Verdict
-from constraintlab.limits.whatif import Fix, whatif
+from constraintlab.limits.whatif import whatif
 from constraintlab.scenarios.capacity import scaled, without
 from constraintlab.scenarios.perturb import Interval, Perturbed, perturb
 from constraintlab.scenarios.run import run
@@ -147,5 +148,5 @@ def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
     after = perturb(without(scenario, first.value), seeds, least=MINOR)
     better, factor = scaled(scenario, first.value, RAISE)
     gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
-    gain = whatif(stack, caps, Fix(f"{first.label} ×{factor:g}", {first: factor})).gain
+    gain = whatif(verdict, more(first, factor)).gain.value
     return Seen(scenario, verdict, truth, predicted, after, gain, median(gains))

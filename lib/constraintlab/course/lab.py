@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from constraintlab.course.check import Result, check
+from constraintlab.course.forecast import Forecasts, Outcome, score
+from constraintlab.course.forecast_table import beside
 from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
+from constraintlab.limits.whatif import Outlook
 
 T = TypeVar("T")
 
@@ -111,6 +115,24 @@ class Lab:
             budget=self.size(full=8.0, ci=2.0),
             wait=self.wait,
         )
+
+    def foresee(self, key: str, verdict: Verdict, fix: Fix) -> Outlook:
+        """Predict a fix before it is done: its gain, its interval, and what binds then."""
+        return Forecasts(self.progress, self.number).foresee(key, verdict, fix)
+
+    def outcomes(
+        self,
+        found: Mapping[str, Outcome],
+        columns: Mapping[str, Mapping[str, object]] | None = None,
+        note: str = "",
+    ):
+        """Predictions beside what was measured, by key, and the predictor's score in all labs.
+
+        found: each fix's gain, and the verdict with it where there is one.
+        """
+        kept = Forecasts(self.progress, self.number)
+        done = {key: kept.outcome(key, outcome) for key, outcome in found.items()}
+        return beside(done, score(self.progress), columns, note)
 
     def check(self, name: str, answer: object) -> Result:
         """Check an exercise's answer, e.g. `lab.check("score_peak", score_peak)`."""

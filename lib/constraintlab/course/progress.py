@@ -14,7 +14,9 @@ VERSION = 1
 
 
 class Progress:
-    """A JSON document `{"version", "labs": {lab: {"predictions", "strip", "checks"}}}`.
+    """A JSON document `{"version", "labs": {lab: {part: {key: value}}}}`.
+
+    Parts are `predictions` (the learner's), `forecasts` (the tool's), `strip` and `checks`.
 
     Two notebooks may write at once: each change re-reads the file under a lock, so that
     neither loses the other's. A damaged file is set aside and named, never overwritten.

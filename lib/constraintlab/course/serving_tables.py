@@ -12,9 +12,6 @@ from constraintlab.course.show import Table
 from constraintlab.engine.answer import Answer
 from constraintlab.limits.estimate import Estimate
 
-BOUNDS = ("faster attention",)
-"""Fixes whose prediction is a bound."""
-
 
 def working_points(*served: Served) -> Table:
     """Runs side by side, each while requests waited."""
@@ -33,21 +30,6 @@ def working_points(*served: Served) -> Table:
         ("while requests waited", *(s.name for s in served)),
         [(what, *(of(s) for s in served)) for what, of in rows.items()],
     )
-
-
-def fixes(
-    predicted: Mapping[str, float], got: Mapping[str, Estimate], steps: Mapping[str, float]
-) -> Table:
-    """What each fix was predicted to be worth beside what it was, and the steps it took."""
-    rows = [
-        (
-            name, f"{'≤ ' if name in BOUNDS else ''}×{predicted[name]:.2f}", f"×{e.value:.2f}",
-            f"{e.low:.2f} … {e.high:.2f}", f"{steps[name]:,.0f}",
-        )
-        for name, e in got.items()
-    ]  # fmt: skip
-    heads = ("fix", "predicted", "measured", "lowest … highest", "steps")
-    return Table(heads, rows, "Faster attention: at most what leaving all of it out would give.")
 
 
 def policies(raced: Mapping[str, Sequence[Ran]], over: str) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from constraintlab.course.memory import Ceiling
 from constraintlab.course.pushing import Pushed
@@ -11,7 +11,6 @@ from constraintlab.course.show import Table
 from constraintlab.course.steps import Steps
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import step_costs
-from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.panel.numbers import si
@@ -60,18 +59,6 @@ def demands(stack: Stack, caps: Capacities) -> Table:
             (k.name, flops, si(work.bytes, "B"), f"{work.intensity:.2g}", side, si(seconds, "s"))
         )
     return Table(("operation", "work", "traffic", "per byte", "binds", "predicted"), rows)
-
-
-def predicted_beside_measured(
-    predicted: Mapping[str, float], measured: Mapping[str, Estimate], note: str = ""
-) -> Table:
-    """What each fix was predicted to be worth, and what it was."""
-    rows = [
-        (name, f"×{x:.2f}", f"×{measured[name].value:.2f}",
-         f"{measured[name].low:.2f} … {measured[name].high:.2f}")
-        for name, x in predicted.items()
-    ]  # fmt: skip
-    return Table(("fix", "predicted", "measured", "quartiles"), rows, note)
 
 
 def growth(grown: Sequence[Growth]) -> Table:

@@ -13,7 +13,7 @@ from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import shares_of
 from constraintlab.limits.stack import Stack, scale
 from constraintlab.limits.verdict import DISAGREE, Verdict
-from constraintlab.limits.whatif import worth
+from constraintlab.limits.worth import worth
 
 CLOSE = 0.8
 """A second resource with at least this part of the largest share is named too."""
@@ -87,6 +87,8 @@ def diagnose(
         unit=unit,
         evidence=tuple(_evidence(pace, measured, names, shares, worths)),
         sources=labels,
+        stack=stack,
+        caps=caps,
     )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
+from constraintlab.limits.stack import Stack
 
 Outcome = Literal["bound", "demand", "insufficient evidence"]
 
@@ -24,7 +26,8 @@ class Verdict:
     or stands right behind; it is empty for `insufficient evidence`. `next` is the constraint
     once the first of them no longer limits. `shares` sum to 1; `worth[r]` is X without limit
     r divided by X (≥ 1, may be infinite). `predicted` and `measured` are throughputs in
-    `unit`. `evidence` are short sentences, `sources` says where each input came from.
+    `unit`. `evidence` are short sentences, `sources` says where each input came from. `stack` and
+    `caps` are what it was given on, which `whatif` needs; they do not go into files.
     """
 
     outcome: Outcome
@@ -38,6 +41,8 @@ class Verdict:
     evidence: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    stack: Stack | None = field(default=None, compare=False, repr=False)
+    caps: Capacities | None = field(default=None, compare=False, repr=False)
 
     @property
     def x(self) -> float | None:

@@ -1,55 +1,83 @@
-"""What-if: a fix is a change to a capacity or a demand; predict X before doing it."""
+"""What-if: predict what a fix is worth, what binds then and how sure that is, before doing it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.compose import throughput
+from constraintlab.limits.diagnose import diagnose
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.shares import shares
-from constraintlab.limits.stack import Stack, scale
-
-
-@dataclass(frozen=True)
-class Fix:
-    """A change to try: capacities times a factor, or the stack as it would be afterwards."""
-
-    name: str
-    raises: Mapping[Resource, float] = field(default_factory=dict)
-    stack: Stack | None = None
-
-    def apply(self, stack: Stack, caps: Capacities) -> tuple[Stack, Capacities]:
-        stack = self.stack or stack
-        for resource, factor in self.raises.items():
-            stack, caps = scale(stack, caps, resource, factor)
-        return stack, caps
+from constraintlab.limits.uncertainty import left_out, spread
+from constraintlab.limits.verdict import Verdict
+from constraintlab.limits.worth import ratio
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a fix is predicted to do: throughput after it, the gain as a ratio, what binds then."""
+    """What a fix is predicted to do.
+
+    x: throughput with it, in the verdict's unit; gain: that over the throughput now, in ×; both
+    with an interval, see `uncertainty.py`. after: the verdict with the fix, its `next` too. note:
+    why it changes nothing, where it does not.
+    """
 
     fix: Fix
-    x: float
-    gain: float
-    constraint: Resource | None
+    x: Estimate
+    gain: Estimate
+    after: Verdict
+    note: str = ""
+
+    @property
+    def constraint(self) -> tuple[Resource, ...]:
+        """What binds with the fix: the next constraint, and a second name where two are close."""
+        return self.after.constraint
+
+    @property
+    def binds(self) -> str:
+        """The same in words."""
+        return " and ".join(r.label for r in self.constraint) or "nothing that was counted"
+
+    def __str__(self) -> str:
+        g = self.gain
+        said = f"×{g.value:.2f}"
+        if f"{g.low:.2f}" != f"{g.high:.2f}":
+            said += f" ({g.low:.2f} … {g.high:.2f})"
+        verb = "bind" if len(self.constraint) > 1 else "binds"
+        return f"{said}, then {self.binds} {verb}" + (f"; {self.note}" if self.note else "")
 
 
-def whatif(stack: Stack, caps: Capacities, fix: Fix) -> Outlook:
-    """Predicted throughput with `fix` applied, and that over the predicted throughput now."""
+def whatif(verdict: Verdict, fix: Fix) -> Outlook:
+    """The outlook of `fix` on what a verdict was given on.
+
+    x starts from what was measured, where it was. ValueError for a verdict that rests on nothing
+    (`insufficient evidence`, or read from a file), and for a fix that needs a capacity of this
+    machine which nobody measured.
+    """
+    stack, caps = verdict.stack, verdict.caps
+    if stack is None or caps is None or verdict.predicted is None:
+        why = (
+            "; ".join(verdict.missing)
+            or "it carries no stack, as one from a file or on an attached server"
+        )
+        raise ValueError(f"{fix.name}: no what-if on this verdict: {why}")
     changed = fix.apply(stack, caps)
-    after, parts = throughput(*changed), shares(*changed)
-    binding = max(parts, key=parts.get) if parts else None
-    return Outlook(fix, after, after / throughput(stack, caps), binding)
+    after = diagnose(*changed, unit=verdict.unit, sources=verdict.sources)
+    unknown = [m for m in after.missing if not m.startswith("no demand")]
+    if unknown:
+        raise ValueError(f"{fix.name}: can't be predicted on this machine: {'; '.join(unknown)}")
+    gain = ratio(math.inf if after.predicted is None else after.predicted, verdict.predicted)
+    low, high = spread(stack, caps, fix)
+    off = left_out(gain, verdict)
+    seen = Estimate(gain, min(gain, low) / off, max(gain, high) * off, "×", "modelled")
+    note = "" if fix.touches(stack) else "there is nothing here that it would change"
+    return Outlook(fix, _throughput(verdict, seen), seen, after, note)
 
 
-def worth(stack: Stack, caps: Capacities, resource: Resource) -> float:
-    """X without this limit ÷ X: the best that any fix to `resource` could give (≥ 1)."""
-    now = throughput(stack, caps)
-    without = throughput(*scale(stack, caps, resource, math.inf))
+def _throughput(verdict: Verdict, gain: Estimate) -> Estimate:
+    """X now times the gain; the interval is of the prediction, not of how X came and went."""
+    now = verdict.x
     if not now:
-        return math.inf if without else 1.0
-    return without / now if math.isfinite(without) else math.inf
+        return Estimate(0.0, 0.0, 0.0, verdict.unit, "modelled")
+    return Estimate(now * gain.value, now * gain.low, now * gain.high, verdict.unit, "modelled")

@@ -4,10 +4,17 @@ import pytest
 
 from constraintlab.attention import fused, naive
 from constraintlab.attention.rung import Shape
+from constraintlab.attention.workspace import Workspace
 from constraintlab.attention.xray import XrayError
-from constraintlab.course import fusing, xrays
+from constraintlab.course import fixes, fusing, xrays
 from constraintlab.course.measure import interleave
+from constraintlab.course.rungs import rung_stack
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.catalogue import counted, more
+from constraintlab.limits.diagnose import diagnose
+from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.whatif import whatif
 from tests.unit.limits.cases import exactly
 
 pytestmark = pytest.mark.long
@@ -35,10 +42,29 @@ def test_the_table_puts_counted_beside_seen():
 
 def test_the_decoy_is_predicted_to_be_worth_nothing():
     shape = Shape.square(512, heads=2)
-    raced = fusing.race_decoy(shape, MACHINE, lambda: None, rounds=3)
-    assert raced.predicted["k, v in 16 bits"] == pytest.approx(1.0, abs=0.02)
-    assert raced.predicted["fused"] > 1.5
-    assert raced.gain.keys() == raced.predicted.keys()
+    textbook, now = (rung_stack(r.kernels(shape), shape, MACHINE) for r in (naive, fused))
+    fix = whatif(diagnose(textbook, MACHINE), counted("fused", now))
+    decoy = whatif(diagnose(now, MACHINE), more(Resource.BANDWIDTH, 2))
+    assert fix.gain.value > 1.5 and decoy.gain.value == pytest.approx(1.0, abs=0.02)
+    raced = fusing.race_decoy(shape, lambda: None, rounds=3)
+    assert list(raced) == ["fused", "k, v in 16 bits"]
+    assert all(g.low <= g.value <= g.high for g in raced.values())
+
+
+def test_no_autograd_is_never_predicted_to_cost_host_time():
+    seen = fixes.strength(Shape.square(32, heads=1, dim=8), lambda: None, rounds=3)
+    assert seen.unit == "×" and seen.value > 0
+    (size,) = fixes.no_autograd(Estimate(1.2, 0.9, 1.4, "×")).sizes
+    assert (size.value, size.low, size.high) == (1.2, 1.0, 1.4)
+    (size,) = fixes.no_autograd(Estimate(0.9, 0.8, 0.95, "×")).sizes
+    assert size.value == size.high == 1.0
+
+
+def test_both_of_lab_01_s_fixes_are_raced():
+    shape = Shape.square(64, heads=1, dim=8)
+    raced = fixes.race_fixes(shape, Workspace(), lambda: None, rounds=3)
+    assert list(raced) == ["no autograd", "workspace"]
+    assert all(g.low <= g.value <= g.high for g in raced.values())
 
 
 @pytest.fixture

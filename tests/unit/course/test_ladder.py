@@ -8,6 +8,9 @@ from constraintlab.attention.rung import Shape
 from constraintlab.course import gaps, ladder, prefill
 from constraintlab.course.layer import Layer, few_kernels, many_kernels
 from constraintlab.course.tiles import TileSlider
+from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.sizes import size
+from constraintlab.limits.whatif import whatif
 
 
 def nothing():
@@ -42,8 +45,19 @@ def test_a_share_is_never_above_one():
 
 
 def test_fewer_kernels_are_predicted_from_what_they_save_when_there_is_nothing_to_do():
-    predicted, measured = gaps.race_fewer_kernels(gaps.Model.of(128, 2**20), nothing, rounds=3)
-    assert predicted > 0 and measured.low <= measured.value <= measured.high
+    split = gaps.Split(gaps.Model.of(128, 2**20), 1.0, 0.8)
+    assert split.verdict.constraint == (R.HOST,)
+    out = whatif(split.verdict, gaps.fewer_kernels(size(0.75, 0.7, 0.8), "thin"))
+    assert out.gain.value == pytest.approx(1 / (1 - 0.8 / 4)) and out.gain.low < out.gain.high
+    assert out.fix.name == "fewer kernels, thin"
+    left = gaps.race_tiny("cpu", nothing, rounds=3)
+    measured = gaps.race_fewer_kernels(split.model, nothing, rounds=3)
+    assert left.value > 0 and measured.low <= measured.value <= measured.high
+
+
+def test_a_step_that_is_all_between_kernels_reads_in_no_time():
+    whole = gaps.two_parts(1e6, 1.0, 2.0)
+    assert whole.predicted == pytest.approx(1.0) and whole.constraint == (R.HOST,)
 
 
 def test_prefill_times_the_layer_with_each_rung_and_the_rung_alone():
@@ -84,7 +98,9 @@ def test_moving_a_slider_adds_a_row():
 
 def test_half_the_bytes_is_predicted_from_what_does_not_lie_between_kernels():
     model = gaps.Model.of(128, 2**20)
-    thin, wide = gaps.Split(model, 1.0, 0.8), gaps.Split(model, 1.0, 0.0)
-    (thin_x, thin_got), (wide_x, _) = gaps.race_half_bytes((thin, wide), nothing, rounds=3)
-    assert thin_x == pytest.approx(1 / 0.9) and wide_x == pytest.approx(2.0)
-    assert thin_got.value > 0 and model.to(torch.bfloat16).nbytes == model.nbytes // 2
+    for between, gain in ((0.8, 1 / 0.9), (0.0, 2.0)):
+        split = gaps.Split(model, 1.0, between)
+        out = whatif(split.verdict, gaps.half_bytes("thin"))
+        assert out.gain.value == pytest.approx(gain)
+    assert gaps.race_half_bytes(model, nothing, rounds=3).value > 0
+    assert model.to(torch.bfloat16).nbytes == model.nbytes // 2

@@ -4,14 +4,16 @@ import math
 
 import pytest
 
+from constraintlab.limits.catalogue import counted, more
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource as R
 from constraintlab.limits.shares import elasticity, shares
 from constraintlab.limits.stack import HostStage, Stack, Station, kv_room
-from constraintlab.limits.whatif import Fix, whatif, worth
+from constraintlab.limits.whatif import whatif
 from constraintlab.limits.work import Kernel, Work
+from constraintlab.limits.worth import worth
 
 from .cases import MEGA, TERA, exactly, machine
 
@@ -217,16 +219,17 @@ def test_elasticities_agree_with_shares_for_room_and_where_nothing_waits():
 
 def test_what_if_predicts_the_gain_and_what_binds_then():
     stack = Stack((Kernel("k", Work(1e9, 0.5 * MEGA)),))
-    out = whatif(stack, machine(), Fix("twice the cores", {R.COMPUTE: 4}))
-    assert out.gain == pytest.approx(2) and out.constraint is R.BANDWIDTH
-    decoy = whatif(stack, machine(), Fix("faster memory", {R.BANDWIDTH: 4}))
-    assert decoy.gain == pytest.approx(1) and decoy.constraint is R.COMPUTE
+    out = whatif(diagnose(stack, machine()), more(R.COMPUTE, 4))
+    assert out.gain.value == pytest.approx(2) and out.constraint == (R.BANDWIDTH,)
+    decoy = whatif(diagnose(stack, machine()), more(R.BANDWIDTH, 4))
+    assert decoy.gain.value == pytest.approx(1) and decoy.constraint == (R.COMPUTE,)
 
 
 def test_a_fix_can_replace_the_demands():
     before = Stack((Kernel("k", Work(0, 2 * MEGA)),))
     after = Stack((Kernel("k", Work(0, MEGA)),))
-    assert whatif(before, machine(), Fix("half the bytes", stack=after)).gain == pytest.approx(2)
+    out = whatif(diagnose(before, machine()), counted("half the bytes", after))
+    assert out.gain.value == pytest.approx(2)
 
 
 def test_worth_is_infinite_when_nothing_else_limits():

@@ -2,16 +2,19 @@
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from constraintlab.limits.catalogue import CATALOGUE, more
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.readers import readers
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity, shares
+from constraintlab.limits.sizes import size
 from constraintlab.limits.stack import HostStage, Stack, Station, scale
 from constraintlab.limits.verdict import Verdict
+from constraintlab.limits.whatif import whatif
 from constraintlab.limits.work import Kernel, Work
 
 from .cases import machine
@@ -80,3 +83,23 @@ def test_a_verdict_survives_the_way_to_json_and_back(stack, caps):
 
     v = diagnose(stack, caps)
     assert Verdict.from_dict(json.loads(json.dumps(v.as_dict()))) == v
+
+
+@settings(max_examples=40, deadline=None)
+@given(stacks, machines, st.sampled_from(list(Resource)), st.floats(1, 100))
+def test_more_of_a_capacity_gains_at_most_its_worth(stack, caps, resource, factor):
+    v = diagnose(stack, caps)
+    gain = whatif(v, more(resource, size(factor, 1.0, 100.0))).gain
+    assert 1 - 1e-9 <= gain.value <= min(factor, v.worth[resource]) * (1 + 1e-6)
+    assert gain.low <= gain.value <= gain.high
+    if v.worth[resource] == 1:
+        assert math.isclose(gain.high, 1, rel_tol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(stacks, machines, st.sampled_from(sorted(CATALOGUE)))
+def test_no_fix_but_speculation_is_predicted_to_hurt(stack, caps, name):
+    out = whatif(diagnose(stack, caps), CATALOGUE[name])
+    assert out.gain.low <= out.gain.value <= out.gain.high
+    if name != "speculative":
+        assert out.gain.value >= 1 - 1e-9

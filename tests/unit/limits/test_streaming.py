@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from constraintlab.limits.catalogue import counted, more
 from constraintlab.limits.compose import slowest, throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.readers import Readers, flow, readers
@@ -13,8 +14,9 @@ from constraintlab.limits.resource import Resource as R
 from constraintlab.limits.shares import elasticity, shares
 from constraintlab.limits.stack import HostStage, Stack, scale
 from constraintlab.limits.stations import front_end, link
-from constraintlab.limits.whatif import Fix, whatif, worth
+from constraintlab.limits.whatif import whatif
 from constraintlab.limits.work import Kernel, Work
+from constraintlab.limits.worth import worth
 
 from .cases import MEGA, machine
 
@@ -51,8 +53,8 @@ def test_eight_tokens_an_event_move_it_from_the_host_back_to_compute():
     eight = {"receive": 2e-6} | {name: STAGES[name] / 8 for name in ("frame", "write")}
     before = engine(link(SSE, 1e9), front_end(STAGES), each=0.01)
     after = engine(link(40, 1e9), front_end(eight), each=0.01)
-    out = whatif(before, machine(), Fix("eight tokens an event", stack=after))
-    assert out.gain == pytest.approx(2) and out.constraint is R.COMPUTE
+    out = whatif(diagnose(before, machine()), counted("eight tokens an event", after))
+    assert out.gain.value == pytest.approx(2) and out.constraint == (R.COMPUTE,)
 
 
 def test_two_front_end_processes_do_twice_the_tokens_for_the_same_core_seconds():
@@ -172,8 +174,8 @@ def test_faster_readers_move_the_constraint_to_what_stands_behind():
     stack = engine(link(SSE, 2 * MEGA), slow=[Readers(1, 50)])
     v = diagnose(stack, machine())
     assert v.constraint == (R.CLIENT,) and v.next == (R.NETWORK,)
-    faster = whatif(stack, machine(), Fix("readers ×4", {R.CLIENT: 4}))
-    assert faster.constraint is R.NETWORK and faster.x == pytest.approx(2 * MEGA / SSE)
+    faster = whatif(v, more(R.CLIENT, 4))
+    assert faster.constraint == (R.NETWORK,) and faster.x.value == pytest.approx(2 * MEGA / SSE)
 
 
 def test_offered_load_below_what_the_readers_take_stays_the_limit():
