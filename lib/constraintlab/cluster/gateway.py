@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -27,6 +28,10 @@ class Gateway:
         front = Front(layout.front, replace(layout.options, name=layout.name), backend=tiers)
         await front.start()
         self.web = app(front)
+
+    async def look(self) -> dict[str, float]:
+        """This replica now: its process id."""
+        return {"pid": os.getpid()}
 
     def __serve_build_asgi_app__(self) -> Callable:
         """What `serve.ingress()` without an application asks for, once there is a gateway."""

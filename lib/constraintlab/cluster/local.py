@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import time
 from dataclasses import replace
 
 # No word to anybody about what runs here; read by Ray when it starts.
@@ -15,38 +17,39 @@ from ray import serve
 from constraintlab.cluster.application import application
 from constraintlab.cluster.layout import Layout
 
-STORE = 200_000_000
-"""Bytes of Ray's object store on this machine: KV on its way, and nothing else."""
+CPUS, STORE = 16, 200_000_000
+"""What Ray is told that this machine has, so that many small replicas fit; and bytes of its object
+store: KV on its way, and nothing else."""
 
 NAME = "constraintlab"
+
+STARTS = 4
+"""How often Ray is started: its raylet waits 15 seconds for the agents beside it, which a busy
+machine does not always have loaded by then."""
 
 
 class Cluster:
     """Starts Ray Serve and the tiers, and waits until they answer; use it with `with`, or `close`.
 
-    address: of a Ray cluster, `auto` for the one that this machine belongs to; None starts Ray
-    here, and ends it. On a cluster constraintlab is installed on each node; what is left of its
-    applications when this process ends is up to Ray. url: where the gateway listens on this
-    machine. Several layouts run side by side under names of their own (`start`).
+    address: of a Ray cluster, `auto` for the one that this machine belongs to; unless given, what
+    RAY_ADDRESS says; else Ray is started here, and ended by `close`. On a cluster constraintlab is
+    installed on each node, and what is left there when this process ends without `close` goes on.
+    url: where the gateway listens on this machine; port 0 takes a free one, or Ray Serve's own
+    8000 on a cluster. Several layouts run side by side under names of their own (`start`).
     """
 
     def __init__(self, layout: Layout | None = None, address: str | None = None) -> None:
-        layout = layout or Layout()
-        options = layout.options
-        self._own, self._names = address is None, []
-        room = {"num_cpus": 16, "object_store_memory": STORE, "include_dashboard": False}
-        ray.init(
-            address=address,
-            namespace=NAME,
-            log_to_driver=False,
-            logging_level="warning",
-            **(room if self._own else {}),
-        )
-        port = options.port or _free(options.host)
+        self.layout = layout or Layout()
+        options = self.layout.options
+        address = address or os.environ.get("RAY_ADDRESS")
+        self._own, self._names = not address, []
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        _init(address)
+        port = options.port or (_free(options.host) if self._own else 8000)
         self._at = f"http://{options.host}:{port}"
         try:
             serve.start(http_options={"host": options.host, "port": port}, logging_config=QUIET)
-            self.layout, self.url = layout, self.start(layout, NAME, "/")
+            self.url = self.start(self.layout, NAME, "/")
         except BaseException:
             self.close()
             raise
@@ -63,7 +66,7 @@ class Cluster:
         serve.run(application(self.layout), name=NAME, route_prefix="/", logging_config=QUIET)
 
     def look(self, tier: str, name: str = NAME) -> list[dict[str, float]]:
-        """Every replica of `prefill` or `decode`, as `Replica.look` has it."""
+        """Every replica of a tier, as `Replica.look` has it; of a gateway its process id alone."""
         return serve.get_deployment_handle(tier, name).broadcast("look").results()
 
     def close(self) -> None:
@@ -83,6 +86,22 @@ class Cluster:
 
 
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
+
+
+def _init(address: str | None) -> None:
+    quiet = {"namespace": NAME, "log_to_driver": False, "logging_level": "warning"}
+    if address:
+        ray.init(address=address, **quiet)
+        return
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(num_cpus=CPUS, object_store_memory=STORE, include_dashboard=False, **quiet)
+            return
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise
+            time.sleep(1)
 
 
 def _free(host: str) -> int:

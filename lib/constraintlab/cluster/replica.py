@@ -15,7 +15,6 @@ from constraintlab.engine.tiers import Simulated
 from constraintlab.engine.wire import Facts
 
 
-
 class Replica:
     """What a prefill and a decode replica have in common.
 
@@ -32,6 +31,7 @@ class Replica:
             self.engine.model = Simulated(self.engine.model, layout.seconds)
         self._vocab = vocabulary(loaded)
         self._boxes: dict[Request, Box] = {}
+        self._taken = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = EngineThread(self.engine, self._heard, self._died)
 
@@ -41,10 +41,12 @@ class Replica:
         return Facts(kv.units, kv.block_size, engine.budget.slots, engine.longest, self._vocab)
 
     async def look(self) -> dict[str, float]:
-        """This replica now: process id, requests that wait and run, KV tokens reserved."""
+        """This replica now: process id, requests taken so far, those that wait and that run, and
+        KV tokens reserved."""
         engine = self.engine
         return {
             "pid": os.getpid(),
+            "taken": self._taken,
             "waiting": len(engine.waiting),
             "running": len(engine.running),
             "kv_reserved": engine.kv.stats().reserved,
@@ -58,6 +60,7 @@ class Replica:
     def open(self, request: Request, command: Callable[[Engine], Sequence[Emitted]]) -> Box:
         """Start a request with a command to the engine; ValueError in its box if it refuses."""
         self._loop = asyncio.get_running_loop()
+        self._taken += 1
         box = self._boxes[request] = Box()
 
         def run(engine: Engine) -> Sequence[Emitted]:
