@@ -54,8 +54,8 @@ class TierBackend:
             task.cancel()
 
     def tell(self, command: str, number: int, request: Request | None = None) -> None:
-        """`submit` and `cancel`. `hold` and `resume` do nothing: a reader who is slow has the
-        outbox's room, and is cut off when that is full."""
+        """`submit` and `cancel`. `hold` and `resume` do nothing: what a slow reader has not taken
+        waits in Ray Serve's proxy, which takes all that it is given."""
         if command == "submit":
             task = asyncio.ensure_future(self._serve(number, request))
             self._tasks[number] = task

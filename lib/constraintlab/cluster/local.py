@@ -16,6 +16,7 @@ from ray import serve
 
 from constraintlab.cluster.application import application
 from constraintlab.cluster.layout import Layout
+from constraintlab.serving.options import Options
 
 CPUS, STORE = 16, 200_000_000
 """What Ray is told that this machine has, so that many small replicas fit; and bytes of its object
@@ -31,16 +32,18 @@ machine does not always have loaded by then."""
 class Cluster:
     """Starts Ray Serve and the tiers, and waits until they answer; use it with `with`, or `close`.
 
+    layout: served at `url` on this machine; None for Ray Serve alone, to which `start` adds any
+    number of layouts under names and paths of their own. Port 0 takes a free one, or Ray Serve's
+    own 8000 on a cluster.
+
     address: of a Ray cluster, `auto` for the one that this machine belongs to; unless given, what
     RAY_ADDRESS says; else Ray is started here, and ended by `close`. On a cluster constraintlab is
     installed on each node, and what is left there when this process ends without `close` goes on.
-    url: where the gateway listens on this machine; port 0 takes a free one, or Ray Serve's own
-    8000 on a cluster. Several layouts run side by side under names of their own (`start`).
     """
 
     def __init__(self, layout: Layout | None = None, address: str | None = None) -> None:
-        self.layout = layout or Layout()
-        options = self.layout.options
+        self.layout, self.url = layout, ""
+        options = layout.options if layout else Options(port=0)
         address = address or os.environ.get("RAY_ADDRESS")
         self._own, self._names = not address, []
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -49,7 +52,8 @@ class Cluster:
         self._at = f"http://{options.host}:{port}"
         try:
             serve.start(http_options={"host": options.host, "port": port}, logging_config=QUIET)
-            self.url = self.start(self.layout, NAME, "/")
+            if layout:
+                self.url = self.start(layout, NAME, "/")
         except BaseException:
             self.close()
             raise
@@ -59,6 +63,11 @@ class Cluster:
         serve.run(application(layout), name=name, route_prefix=prefix, logging_config=QUIET)
         self._names.append(name)
         return self._at + prefix.rstrip("/")
+
+    def stop(self, name: str) -> None:
+        """End the tiers that were started under this name."""
+        serve.delete(name)
+        self._names.remove(name)
 
     def scale(self, **replicas: int) -> None:
         """Other numbers of replicas: `scale(decode=2)`. Those that stay are left alone."""
@@ -71,9 +80,8 @@ class Cluster:
 
     def close(self) -> None:
         """End the applications; Ray too, where it was started here."""
-        for name in self._names:
-            serve.delete(name)
-        self._names.clear()
+        for name in list(self._names):
+            self.stop(name)
         if self._own:
             serve.shutdown()
         ray.shutdown()
