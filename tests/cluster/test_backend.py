@@ -89,7 +89,7 @@ def ask(*dies, retries=2):
         ear, prefill, decode = Ear(), Tier(), Tier(*dies)
         backend = TierBackend(Setup(model="stub"), ear, prefill, decode, retries)
         await backend.start()
-        assert backend.state == "ready" and backend.facts.slots == 32
+        assert backend.state == "ready" and backend.facts.slots == 4
         backend.tell("submit", 1, Request(0, [1, 2], Sampling(9)))
         await asyncio.wait_for(ear.ended.wait(), 10)
         return ear, decode, prefill

@@ -101,6 +101,10 @@ def ask(url, body):
     return urllib.request.urlopen(request, timeout=PATIENCE)
 
 
+def pids(cluster, tier):
+    return {r["pid"] for r in cluster.look(tier)}
+
+
 def alone(starts, most):
     """What one process says."""
     engine = build(SETUP)
@@ -129,11 +133,11 @@ def test_answers_are_the_single_process_s_and_say_that_time_is_simulated(cluster
 
 
 def test_a_tier_grows_by_itself_and_both_of_its_replicas_work(cluster):
-    before = {tier: {r["pid"] for r in cluster.look(tier)} for tier in ("prefill", "decode")}
+    before = {t: pids(cluster, t) for t in ("gateway", "prefill", "decode")}
     cluster.scale(decode=2)
     assert soon(lambda: len(cluster.look("decode")) == 2)
-    assert {r["pid"] for r in cluster.look("prefill")} == before["prefill"]
-    assert before["decode"] < {r["pid"] for r in cluster.look("decode")}
+    assert before["decode"] < pids(cluster, "decode")
+    assert [pids(cluster, t) == before[t] for t in ("gateway", "prefill")] == [True, True]
     taken = {r["pid"]: r["taken"] for r in cluster.look("decode")}
     starts = long_chains(12)
     clients = [Client(cluster, n, most=200) for n in starts]

@@ -34,10 +34,12 @@ def application(layout: Layout) -> serve.Application:
         )
 
     # Engines queue by themselves, and turn nobody away: that is the gateway's to do.
-    slots, queue = layout.setup.slots, layout.options.queue
-    prefill = tier(Prefill, "prefill", layout.prefill, slots + queue).bind(layout)
-    decode = tier(Decode, "decode", layout.decode, slots + queue).bind(layout)
+    each, queue = layout.setup.slots, layout.options.queue
+    # Arguments that are equal leave a replica as it is; what changes goes through user_config.
+    single = layout.single
+    prefill = tier(Prefill, "prefill", layout.prefill, each + queue).bind(single)
+    decode = tier(Decode, "decode", layout.decode, each + queue).bind(single)
     # A few more than are let in, for those who are told so, and for /health and /metrics.
-    ingress = serve.ingress()(Gateway)
-    gateway = tier(ingress, "gateway", layout.gateway, layout.front.slots + queue + 64)
-    return gateway.bind(layout, prefill, decode)
+    gateway = tier(serve.ingress()(Gateway), "gateway", layout.gateway, layout.slots + queue + 64)
+    gateway = gateway.options(user_config={"slots": layout.slots})
+    return gateway.bind(single, prefill, decode)

@@ -35,7 +35,7 @@ class TierBackend:
         decode: DeploymentHandle,
         retries: int,
     ) -> None:
-        self._slots, self._front, self._retries = setup.slots, front, retries
+        self.setup, self._front, self._retries = setup, front, retries
         self._prefill, self._decode = prefill, decode.options(stream=True)
         self._asking = decode
         self.state, self.why = "starting", ""
@@ -44,8 +44,7 @@ class TierBackend:
 
     async def start(self) -> None:
         """Ask a decode replica what its engine takes."""
-        facts: Facts = await self._asking.facts.remote()
-        self.facts, self.state = facts._replace(slots=self._slots), "ready"
+        self.facts, self.state = await self._asking.facts.remote(), "ready"
 
     async def close(self) -> None:
         """End what runs."""

@@ -25,9 +25,16 @@ class Gateway:
         def tiers(setup: Setup, front: Front) -> TierBackend:
             return TierBackend(setup, front, prefill, decode, layout.retries)
 
-        front = Front(layout.front, replace(layout.options, name=layout.name), backend=tiers)
-        await front.start()
-        self.web = app(front)
+        options = replace(layout.options, name=layout.name)
+        self.front = Front(layout.setup, options, backend=tiers)
+        await self.front.start()
+        self.web = app(self.front)
+
+    def reconfigure(self, told: dict[str, int]) -> None:
+        """Ray Serve tells it, without starting it anew, how many slots its requests have."""
+        backend, slots = self.front.backend, told["slots"]
+        backend.facts = backend.facts._replace(slots=slots)
+        self.front.gate.slots = slots
 
     async def look(self) -> dict[str, float]:
         """This replica now: its process id."""

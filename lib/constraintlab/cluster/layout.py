@@ -51,8 +51,11 @@ class Layout:
         return self.simulated_ms / 1000
 
     @property
-    def front(self) -> Setup:
-        """What a gateway admits requests by: the slots of all decode replicas, its share of them
-        where there are several gateways."""
-        slots = max(1, self.setup.slots * self.decode // self.gateway)
-        return replace(self.setup, slots=slots, tokens=max(self.setup.tokens, slots))
+    def slots(self) -> int:
+        """What a gateway admits requests by: its share of the slots of all decode replicas."""
+        return max(1, self.setup.slots * self.decode // self.gateway)
+
+    @property
+    def single(self) -> Layout:
+        """The same with one replica of each: what no replica needs to know of the others."""
+        return replace(self, gateway=1, prefill=1, decode=1)
