@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from hashlib import blake2b
+
 from ray import serve
 
 from constraintlab.cluster.decode import Decode
@@ -20,6 +23,11 @@ def application(layout: Layout) -> serve.Application:
     """What `serve.run` takes. Run again under the same name with another number of replicas, it
     adds or takes away those and leaves the others as they are."""
 
+    # A version that is equal leaves a replica as it is: what Ray Serve does for a configuration
+    # file and, unless it is told the version, not for `serve.run`. What changes is user_config.
+    single = layout.single
+    version = blake2b(pickle.dumps(single), digest_size=8).hexdigest()
+
     def tier(what: type, name: str, replicas: int, ongoing: int) -> serve.Deployment:
         return serve.deployment(
             what,
@@ -31,12 +39,10 @@ def application(layout: Layout) -> serve.Application:
             health_check_timeout_s=PATIENCE,
             graceful_shutdown_timeout_s=GRACE,
             graceful_shutdown_wait_loop_s=GRACE / 4,
-        )
+        ).options(version=version, _internal=True)
 
     # Engines queue by themselves, and turn nobody away: that is the gateway's to do.
     each, queue = layout.setup.slots, layout.options.queue
-    # Arguments that are equal leave a replica as it is; what changes goes through user_config.
-    single = layout.single
     prefill = tier(Prefill, "prefill", layout.prefill, each + queue).bind(single)
     decode = tier(Decode, "decode", layout.decode, each + queue).bind(single)
     # A few more than are let in, for those who are told so, and for /health and /metrics.
