@@ -105,7 +105,13 @@ def _init(address: str | None) -> None:
         return
     for left in reversed(range(STARTS)):
         try:
-            ray.init(num_cpus=CPUS, object_store_memory=STORE, include_dashboard=False, **quiet)
+            ray.init(
+                address="local",
+                num_cpus=CPUS,
+                object_store_memory=STORE,
+                include_dashboard=False,
+                **quiet,
+            )
             return
         except Exception:
             ray.shutdown()
