@@ -22,10 +22,10 @@ Say = Callable[[str], object]
 SETUP = Setup(threads=1, blocks=512, slots=8, policy="continuous", words=True)
 """Few slots: most requests wait for one, so that the decode tier is what binds."""
 
-STEP = 25.0
+STEP = 40.0
 """Milliseconds of a simulated step: many times what two engines compute in it on two cores."""
 
-REQUESTS, PROMPT, ANSWER = 48, 16, 80
+REQUESTS, PROMPT, ANSWER = 48, 16, 64
 """Requests of a run, all there within a moment, and their tokens."""
 
 FROM, UPTO = 0.1, 0.7
@@ -103,6 +103,6 @@ def run(rounds: int = 5, say: Say = lambda line: None) -> Report:
                 f"tok/s with two decode replicas ÷ one, {median_of(one, '').value:,.0f} tok/s; "
                 f"device time {clock}; {REQUESTS} requests at once, {PROMPT} tokens in and "
                 f"{ANSWER} out, {SETUP.slots} slots a replica; 1 gateway, 1 prefill replica; "
-                f"{describe().get('cores', '?')} cores carry all of it and the client",
+                f"{report.machine['cores']} cores carry all of it and the client",
             )
     return report
