@@ -67,6 +67,8 @@ class Replica:
             try:
                 return command(engine)
             except ValueError as error:
+                if request.finish_reason is None:
+                    request.finish("refused")
                 self._loop.call_soon_threadsafe(box.fail, error)
                 return ()
 
