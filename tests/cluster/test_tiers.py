@@ -67,6 +67,8 @@ class Client(threading.Thread):
                         return
                     if line.startswith(b"data: "):
                         self._event(line[6:].strip())
+                # Lines end where the connection does; this tells a cut from an end.
+                reply.read()
         except TimeoutError:
             self.hanged = True
         except urllib.error.HTTPError as error:
