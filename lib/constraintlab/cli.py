@@ -20,6 +20,8 @@ SLOW = typer.Option([], help="Number of a connection that is slow; may be given 
 MODEL = "reasoner, a preset, a checkpoint's folder, an id on the hub, or stub (echoes the prompt)."
 SERVER = typer.Argument(help="The server's address, http://127.0.0.1:8000, or its metrics'.")
 EVERY = typer.Option(1.0, min=0.05, help="Seconds from one look to the next.")
+LEAVE = typer.Option(None, min=0.1, help="Seconds after which it leaves; else at Ctrl-C.")
+LOOK = typer.Option(None, min=0.1, help="Seconds that it looks; 15 unless given.")
 TIMEOUT = typer.Option(5.0, min=0.1, help="Seconds that the server has to answer.")
 KEY = typer.Option(None, help="API key; else OPENAI_API_KEY.")
 ASKED = typer.Option(None, help="For the probe: the only model there is, unless given.")
@@ -194,7 +196,7 @@ def serve(
 @app.command()
 def watch(
     url: str = SERVER,
-    seconds: float | None = typer.Option(None, help="Leave after so long; else at Ctrl-C."),
+    seconds: float | None = LEAVE,
     every: float = EVERY,
     window: float = typer.Option(30.0, min=1.0, help="Seconds that the verdict is on."),
     once: bool = typer.Option(False, "--once", help="Look for 5 seconds, print, and leave."),
@@ -223,7 +225,7 @@ def watch(
 @app.command()
 def diagnose(
     url: str = typer.Argument(help="A server's address, or the file of a recording."),
-    seconds: float | None = typer.Option(None, help="How long to look; 15 unless given."),
+    seconds: float | None = LOOK,
     every: float = EVERY,
     timeout: float = TIMEOUT,
     key: str | None = KEY,
@@ -269,6 +271,26 @@ def perturb(
     from constraintlab.course import perturbing
 
     raise typer.Exit(perturbing.main(seed, scenario, workloads, json))
+
+
+@app.command()
+def plan(
+    rate: float = typer.Argument(help="Requests a second that come, from independent users."),
+    slo: str = typer.Argument(help="What is promised: ttft=500ms, e2e=30s, or both with a comma."),
+    profile: str = typer.Option("chat", help="Lengths: chat, code, reasoning or stress."),
+    p: float = typer.Option(99.0, "-p", help="The percentile that keeps it: 90 or 99."),
+    slots: int = typer.Option(64, min=1, help="Requests that run at a time on a replica."),
+    policy: str = typer.Option("chunked", help="The scheduler's: chunked, continuous, mlfq, …"),
+    tokens: int = typer.Option(2048, min=1, help="Tokens of a step."),
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+) -> None:
+    """How many replicas a promise takes, by the mean and by the tail, on the virtual clock.
+
+    A replica is Llama-3.1-8B on an H100 at its published ceilings (modelled).
+    """
+    from constraintlab.course import plan_command
+
+    raise typer.Exit(plan_command.main(profile, rate, slo, p, slots, policy, tokens, json))
 
 
 @app.command()

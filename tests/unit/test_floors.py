@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
     "cluster_cli": {"cluster", "engine", "serving"},
     "course": BELOW_COURSE,
+    "gameday": BELOW_COURSE | {"course"},
     "bench": BELOW_COURSE | {"course"},
     "cli": BELOW_COURSE | {"course", "bench", "cluster_cli"},
     "__init__": set(),

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from html import escape
 
+from constraintlab.course.acknowledged import acknowledged
 from constraintlab.course.questions import Question
 from constraintlab.course.serving_stage import ServingStage
 from constraintlab.engine.answer import Answer
@@ -139,6 +140,7 @@ class InFlight:
             )
             self._slider.observe(self._moved, "value")
             self._slider.add_class(CONTROLS[0])
+            acknowledged(self._slider)
             self._box = w.VBox([self._slider, self._shown])
         return self._box
 

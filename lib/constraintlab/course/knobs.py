@@ -7,6 +7,7 @@ import math
 import time
 from html import escape
 
+from constraintlab.course.acknowledged import acknowledged
 from constraintlab.course.line import Line, Plan
 from constraintlab.course.streaming_stage import StreamingStage
 from constraintlab.load.live import Counters
@@ -144,6 +145,7 @@ class Knobs:
             for control, name in zip(controls, CONTROLS, strict=True):
                 control.observe(self._moved, "value")
                 control.add_class(name)
+            acknowledged(*controls)
             row = w.HBox(controls, layout=w.Layout(flex_flow="row wrap"))
             self._box = w.VBox([row, self._shown])
         return self._box

@@ -11,6 +11,9 @@ from constraintlab.panel.numbers import si
 
 __all__ = ["Diff", "Table", "Text", "si", "source"]
 
+FIGURE = 12
+"""Characters of a cell that is not broken: a number stays beside its unit in a narrow column."""
+
 
 class Text:
     """A paragraph of Markdown, which reads as plain text where Markdown is not shown."""
@@ -53,7 +56,7 @@ class Table:
     def _repr_html_(self) -> str:
         def cells(line, tag):
             return "".join(
-                f'<{tag} style="text-align:{"left" if i == 0 else "right"}">{escape(c)}</{tag}>'
+                f'<{tag} style="{_style(i, tag, c)}">{escape(c)}</{tag}>'
                 for i, c in enumerate(line)
             )
 
@@ -64,6 +67,13 @@ class Table:
             f"<thead><tr>{cells(self.headings, 'th')}</tr></thead>"
             f"<tbody>{body}</tbody></table>{note}"
         )
+
+
+def _style(column: int, tag: str, text: str) -> str:
+    if column == 0:
+        return "text-align:left"
+    whole = ";white-space:nowrap" if tag == "td" and len(text) <= FIGURE else ""
+    return f"text-align:right{whole}"
 
 
 def source(function: Callable):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from statistics import median
 
+from constraintlab.course.acknowledged import acknowledged
 from constraintlab.course.questions import Question
 from constraintlab.course.tail_stage import TailStage
 from constraintlab.course.tail_tables import ms
@@ -121,6 +122,7 @@ class Switching:
             self._buttons = w.ToggleButtons(options=list(ORDERS), value=self.order)
             self._buttons.observe(self._moved, "value")
             self._buttons.add_class(CONTROLS[0])
+            acknowledged(self._buttons)
             self._box = w.VBox([self._buttons, self._shown])
         return self._box
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from random import Random
 
 from constraintlab.course.driver import Ran
@@ -46,8 +48,8 @@ def many(
     name: str, source: Source, n: int, rate: float, setup: Setup, cost: StepCost,
     limit: int | None = None, seed: int = 0,
 ) -> Day:  # fmt: skip
-    """n independent requests of a source's lengths, `rate` a second."""
-    times = Poisson(rate).times(Random(f"{seed} arrivals"))
+    """n independent requests of a source's lengths, `rate` a second; infinite: all at once."""
+    times = Poisson(rate).times(Random(f"{seed} arrivals")) if rate < math.inf else repeat(0.0)
     sizes = source.draws(Random(f"{seed} lengths"))
     due = [(at, s.prompt, s.output) for _, at, s in zip(range(n), times, sizes, strict=False)]
     return _day(name, due, setup, cost, limit)

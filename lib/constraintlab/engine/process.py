@@ -77,12 +77,7 @@ class EngineProcess:
         Quicker than another process, and the machine's state is the same for both. ValueError,
         and the engine stays as it was, while requests run or for what only a new process can have.
         """
-        for name in ("model", "dtype", "threads"):
-            if getattr(setup, name) != getattr(self.setup, name):
-                raise ValueError(
-                    f"{name}={getattr(setup, name)!r}, and this engine was started with "
-                    f"{getattr(self.setup, name)!r}: start another EngineProcess"
-                )
+        self.setup.check_change(setup)
         if self.died:
             raise self.died
         if self._answers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from constraintlab.engine import stub
@@ -91,6 +92,19 @@ class Setup:
         longest = self.max_length or max_length
         return ContiguousKV(self.blocks, self.block_size, max_length=longest, reserve=self.reserve)
 
+    def check_change(self, other: Setup) -> None:
+        """ValueError unless an engine of this setup can become one of the other in its process."""
+        for name in ("model", "dtype", "threads"):
+            if getattr(other, name) != getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(other, name)!r}, and this engine was started with "
+                    f"{getattr(self, name)!r}: start another one"
+                )
+
+    def voice(self, tokenizer, request: Request) -> Voice:
+        """How a request's tokens become text."""
+        return Voice(request, tokenizer.stream(), self.interval)
+
 
 def build(setup: Setup, loaded: tuple | None = None) -> Engine:
     """The engine. loaded: what `load` returned for its model, which takes seconds for a large one;
@@ -101,16 +115,13 @@ def build(setup: Setup, loaded: tuple | None = None) -> Engine:
     else:
         most, runner = config.max_positions, _runner(setup, config, weights)
 
-    def voice(request: Request) -> Voice:
-        return Voice(request, tokenizer.stream(), setup.interval)
-
     return Engine(
         runner,
         setup.scheduler(),
         setup.store(most),
         setup.budget(),
         longest=setup.max_length or most,
-        voice=voice if tokenizer else None,
+        voice=partial(setup.voice, tokenizer) if tokenizer else None,
     )
 
 

@@ -79,7 +79,8 @@ async def prepare(options: Options) -> tuple[Target, Workload]:
     found = await preflight.model(url, options.model, key)
     target = Target(url, found.name, options.chat, key, options.timeout, options.cancel_after,
                     options.retries)  # fmt: skip
-    chosen = source(options.profile, options.scale, options.cap or found.room or CAP)
+    cap = (found.room or CAP) if options.cap is None else options.cap
+    chosen = source(options.profile, options.scale, cap)
     duration = options.duration
     if duration is None and options.limit is None:
         duration = 30.0

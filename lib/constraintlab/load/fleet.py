@@ -42,8 +42,8 @@ class Fleet:
     """Starts the clients and the run; use it with `with`, or call `close`.
 
     The processes end when this one does. on_seen: called from a thread with the counters of all
-    together, about ten times a second and process. Raises ValueError for fewer than one process,
-    LoadDied when a client can't start; `wait` does when one dies.
+    together, about ten times a second and process. job: what each is given. Raises ValueError for
+    fewer than one process, LoadDied when a client can't start; `wait` does when one dies.
     """
 
     def __init__(
@@ -52,13 +52,14 @@ class Fleet:
         workload: Workload,
         processes: int = 1,
         on_seen: Callable[[Counters], object] = lambda counters: None,
+        job: type[Job] = Job,
     ) -> None:
         if processes < 1:
             raise ValueError(f"processes={processes}: give 1 or more")
         self._clients: list[ClientProcess] = []
         for part in range(processes):
-            job = Job(target, workload, part, processes)
-            self._clients.append(ClientProcess(job, lambda: on_seen(self.counters)))
+            own = job(target, workload, part, processes)
+            self._clients.append(ClientProcess(own, lambda: on_seen(self.counters)))
         for client in self._clients:
             client.ready()
         if self._died:

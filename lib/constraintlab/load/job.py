@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from constraintlab.load.record import Record
 from constraintlab.load.target import Target
 from constraintlab.load.workload import Workload
+
+if TYPE_CHECKING:
+    from constraintlab.load.client import Client
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,12 @@ class Job:
     workload: Workload
     part: int = 0
     of: int = 1
+
+    def client(self, hear: Callable[[Record], object]) -> Client:
+        """Who sends it; hear: called with each record."""
+        from constraintlab.load.client import Client
+
+        return Client(self.target, hear)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ def path(name: str) -> Path:
 
 
 def azure(name: str = CONVERSATION) -> Sequence[Asked]:
-    """An Azure LLM inference trace of 2023, in order of arrival. ValueError names a bad line."""
+    """An Azure LLM inference trace of 2023, in order of arrival. ValueError names a bad line or
+    an empty file."""
     file = path(name)
     found: list[Asked] = []
     first: datetime | None = None
@@ -73,7 +74,7 @@ def azure(name: str = CONVERSATION) -> Sequence[Asked]:
                 raise ValueError(f"{file}, request {len(found) + 1}: {error}") from None
             first = first or at
             found.append(Asked((at - first).total_seconds(), prompt, output))
-    return found
+    return _some(found, file)
 
 
 class _Line(msgspec.Struct):
@@ -84,7 +85,8 @@ class _Line(msgspec.Struct):
 
 
 def mooncake(name: str = MOONCAKE) -> Sequence[Asked]:
-    """A trace of Mooncake's, in order of arrival. ValueError names a bad line.
+    """A trace of Mooncake's, in order of arrival. ValueError names a bad line or an empty
+    file.
 
     Its moments are whole multiples of about 3 s: replay them with that `spread`.
     """
@@ -99,4 +101,10 @@ def mooncake(name: str = MOONCAKE) -> Sequence[Asked]:
             except (ValueError, msgspec.MsgspecError) as error:
                 raise ValueError(f"{file}, request {len(found) + 1}: {error}") from None
             found.append(Asked(x.timestamp / 1e3, x.input_length, x.output_length, x.hash_ids))
-    return [replace(a, at=a.at - found[0].at) for a in found]
+    return [replace(a, at=a.at - found[0].at) for a in _some(found, file)]
+
+
+def _some(found: list[Asked], file: Path) -> list[Asked]:
+    if not found:
+        raise ValueError(f"{file} has no request in it: get the whole trace again")
+    return found

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 
-from constraintlab.load.client import Client
 from constraintlab.load.job import Job, Spent
 
 EVERY = 0.1
@@ -28,7 +27,7 @@ class Worker:
         self._job, self._source, self._out = job, source, out
         self._outbox: queue.SimpleQueue = queue.SimpleQueue()
         self._records: list = []
-        self._client = Client(job.target, self._records.append)
+        self._client = job.client(self._records.append)
 
     async def run(self) -> None:
         """From `ready` to `done`; the run starts at the moment that the parent names."""

@@ -8,12 +8,15 @@ from html import escape
 
 from constraintlab.panel.png import packed
 
+_DARK = 'body[data-jp-theme-light="false"] img'
 STYLE = (
-    "<style>.cl-dark-only{display:none}"
-    'body[data-jp-theme-light="false"] .cl-dark-only{display:inline}'
-    'body[data-jp-theme-light="false"] .cl-light-only{display:none}</style>'
+    f"<style>{_DARK}.cl-dark-only{{display:block!important}}"
+    f"{_DARK}.cl-light-only{{display:none!important}}</style>"
 )
-"""JupyterLab says on the body which theme it shows."""
+"""JupyterLab says on the body which theme it shows. It shows every image of an output, and drops
+styles from notebooks that it does not trust: so the dark one is hidden where it stands."""
+
+HIDDEN = {"light": "", "dark": ";display:none"}
 
 
 class Picture:
@@ -35,8 +38,8 @@ class Picture:
     def _repr_mimebundle_(self, **_) -> dict:
         drawn = {t: base64.b64encode(self.png(t)).decode() for t in ("light", "dark")}
         images = "".join(
-            f'<img class="cl-{theme}-only" alt="{escape(self.text)}" style="max-width:100%" '
-            f'src="data:image/png;base64,{data}">'
+            f'<img class="cl-{theme}-only" alt="{escape(self.text)}" '
+            f'style="max-width:100%{HIDDEN[theme]}" src="data:image/png;base64,{data}">'
             for theme, data in drawn.items()
         )
         return {

@@ -42,7 +42,8 @@ class Hearer(Protocol):
 
 
 class Backend:
-    """One engine at a time. state: `starting`, `ready`, `restarting`, `dead` or `closed`.
+    """One engine at a time. state: `starting`, `ready`, `changing`, `restarting`, `dead` or
+    `closed`.
 
     Messages are read from the pipe by the event loop itself, all that there are in one wake-up:
     a thread between would cost two more, and the lock that Python's threads share.
@@ -73,6 +74,19 @@ class Backend:
         self._ready = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(self._child.out.fileno(), self._read)
         await self._ready
+
+    async def change(self, setup: Setup) -> None:
+        """Another setup of the same model in the same process, while nothing runs. ValueError, and
+        the engine stays as it was, for what can't be built or only a new process can have;
+        EngineDied where it is not there."""
+        self.setup.check_change(setup)
+        if self.state != "ready":
+            raise EngineDied(f"the engine is {self.state}: {self.why or 'wait for it'}")
+        self.state = "changing"
+        self._ready = asyncio.get_running_loop().create_future()
+        self._child.tell(("change", setup))
+        await self._ready
+        self.setup = setup
 
     def tell(self, *command: Any) -> None:
         """Send a command, unless the engine is gone."""
@@ -122,6 +136,10 @@ class Backend:
         self._ready.set_result(None)
 
     def _on_failed(self, why: str | ValueError) -> None:
+        if self.state == "changing" and isinstance(why, ValueError):
+            self.state = "ready"
+            self._ready.set_exception(why)
+            return
         self._last_words = why if isinstance(why, ValueError) else f"the engine stopped with {why}"
 
     def _on_stopped(self) -> None:
@@ -135,12 +153,13 @@ class Backend:
             self.why = await asyncio.to_thread(self._child.obituary, words)
         await asyncio.to_thread(self._child.reap, keep_log=not isinstance(words, ValueError))
         was, self.state = self.state, "dead"
-        if first:
-            if was == "starting":
-                self._ready.set_exception(
-                    words if isinstance(words, ValueError) else EngineDied(self.why)
-                )
-                return
+        if was in ("starting", "changing"):
+            self._ready.set_exception(
+                words if isinstance(words, ValueError) else EngineDied(self.why)
+            )
+        if was == "starting":
+            return
+        if first and was == "restarting":
             self._ready.cancel()
         else:
             self._hearer.on_died(self.why)

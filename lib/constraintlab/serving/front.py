@@ -71,6 +71,17 @@ class Front:
         self._store: KVStore = self.setup.store(int(facts.longest))
         self._looking = asyncio.ensure_future(self._look())
 
+    async def change(self, setup: Setup) -> None:
+        """Another setup of the same model for the engine, in its process; counters go on. See
+        `Backend.change`; ValueError also while requests are open."""
+        if self.gate.open:
+            raise ValueError(f"{self.gate.open} requests are open: wait for their answers")
+        await self.backend.change(replace(setup, interval=self.options.stream_interval))
+        self.totals.restart()
+        self.setup, self._now = setup, NOTHING
+        self.gate = Gate(setup.slots, self.options.queue)
+        self._store = setup.store(int(self.backend.facts.longest))
+
     async def close(self) -> None:
         """End what is left, and the engine."""
         if self._looking is not None:
@@ -93,7 +104,7 @@ class Front:
         if self.draining:
             raise ApiError(503, "the server is shutting down", code="shutdown")
         if self.backend.state != "ready":
-            restarts = self.backend.state == "restarting"
+            restarts = self.backend.state in ("restarting", "changing")
             what = "is being restarted" if restarts else f"is gone: {self.backend.why}"
             raise ApiError(503, f"the engine {what}", code="engine", retry=1 if restarts else None)
         why = refusal(request, self._store, self.backend.facts.longest, speaks=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.spawn import spawn
+from constraintlab.engine.wire import pack
 from constraintlab.serving.options import Options
 
 LOG_LINES = 12
@@ -24,12 +25,15 @@ class Server:
     the last lines of its log where it can't start.
     """
 
+    MODULE = "constraintlab.serving.run"
+    """What runs in the process."""
+
     def __init__(self, setup: Setup | None = None, **options) -> None:
         self.setup, self.options = setup or Setup(), Options(**{"port": 0, **options})
         self._log = tempfile.NamedTemporaryFile(  # noqa: SIM115
             "w+", prefix="constraintlab-serve-", suffix=".log", delete=False
         )
-        self._process = spawn("constraintlab.serving.run", self._log)
+        self._process = spawn(self.MODULE, self._log)
         with suppress(OSError):
             self._process.stdin.write(pickle.dumps((self.setup, self.options)))
             self._process.stdin.flush()
@@ -60,6 +64,22 @@ class Server:
         """The last lines that it printed."""
         with open(self._log.name, encoding="utf-8", errors="replace") as file:
             return "\n  ".join(file.read().splitlines()[-LOG_LINES:])
+
+    def change(self, setup: Setup) -> None:
+        """Another setup of the same model for the engine, in its process: pool, store, policy,
+        budget; quicker than another server. ValueError, and all stays as it was, while requests
+        are open or for what only another server can have; RuntimeError where it is gone."""
+        try:
+            self._process.stdin.write(pack(setup))
+            self._process.stdin.flush()
+        except OSError:
+            pass  # its answer, none, tells
+        said = self._process.stdout.readline()
+        if not said:
+            raise RuntimeError(f"the server is gone:\n  {self.log}")
+        if said.strip():
+            raise ValueError(said.decode().strip())
+        self.setup = setup
 
     def close(self, timeout: float | None = None) -> int:
         """SIGTERM: streams may end first, for `grace` seconds. Returns its exit status."""

@@ -1,7 +1,8 @@
 """A server in this process: uvicorn around the front end, from the engine's start to its end.
 
 `python -m constraintlab.serving.run` is how `launch.Server` starts one: it reads its setup from
-stdin, writes the URL to stdout, and ends when stdin does.
+stdin, writes the URL to stdout, and ends when stdin does. Further setups on stdin change the
+engine; each is answered with a line on stdout, empty if it was done, else why not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import uvicorn
 
 from constraintlab.engine.child import EngineDied
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.wire import Splitter
 from constraintlab.serving.app import app
 from constraintlab.serving.front import Front
 from constraintlab.serving.guard import guarded
@@ -27,8 +29,9 @@ BACKLOG = 4096
 
 
 class Serving(uvicorn.Server):
-    """uvicorn's server with an engine behind it. ready: called with the URL; parent: a file whose
-    end means that whoever started this is gone."""
+    """uvicorn's server with an engine behind it. ready: called with the URL, and with an answer to
+    each further setup; parent: a file with those, whose end means that whoever started this is
+    gone."""
 
     def __init__(
         self,
@@ -39,7 +42,8 @@ class Serving(uvicorn.Server):
     ) -> None:
         self.front = Front(setup, options)
         self._options, self._ready, self._parent = options, ready, parent
-        self._grace = options.grace
+        self._grace, self._split = options.grace, Splitter()
+        self._changes: set[asyncio.Task] = set()
         config = uvicorn.Config(
             app(self.front),
             http=guarded(options),
@@ -58,7 +62,7 @@ class Serving(uvicorn.Server):
         await self.front.start()
         await super().startup(sockets)
         if self._parent is not None:
-            asyncio.get_running_loop().add_reader(self._parent, self._orphaned)
+            asyncio.get_running_loop().add_reader(self._parent, self._heard)
         # What is there now stays: looking through it again and again would be time lost.
         gc.collect()
         gc.freeze()
@@ -78,11 +82,24 @@ class Serving(uvicorn.Server):
             ending.cancel()
             await self.front.close()
 
-    def _orphaned(self) -> None:
-        if os.read(self._parent, 4096):
+    def _heard(self) -> None:
+        said = os.read(self._parent, 1 << 16)
+        if said:
+            for setup in self._split.feed(said):
+                task = asyncio.ensure_future(self._change(setup))
+                self._changes.add(task)
+                task.add_done_callback(self._changes.discard)
             return
         asyncio.get_running_loop().remove_reader(self._parent)
         self._grace, self.should_exit = 0.0, True
+
+    async def _change(self, setup: Setup) -> None:
+        try:
+            await self.front.change(setup)
+        except (ValueError, EngineDied) as error:
+            self._ready(" ".join(str(error).split()))
+        else:
+            self._ready("")
 
 
 def listen(options: Options) -> socket.socket:

@@ -54,7 +54,7 @@ _TABLE = {
     "server.prompt_tokens_per_s": ("tok/s", "prompt tokens taken in, between the last scrapes"),
     "server.tokens_per_s": ("tok/s", "output tokens made, between the last scrapes"),
     "server.requests_per_s": ("1/s", "requests that ended well, between the last scrapes"),
-    "server.rejected_per_s": ("1/s", "requests turned away, between the last scrapes"),
+    "server.rejected_per_s": ("1/s", "turned away by a full queue, between the last scrapes"),
     "server.prefix_hit_share": ("", "share of the prompt tokens found in the prefix cache"),
     "server.ttft_s": ("s", "arrival to first token, mean of those since the last scrape"),
     "server.itl_s": ("s", "between two tokens where the server counts, mean since the last scrape"),

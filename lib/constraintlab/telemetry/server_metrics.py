@@ -166,7 +166,7 @@ RULES: Mapping[str, Rule] = {
     "server.prompt_tokens_per_s": Rate(("vllm:prompt_tokens_total", "sglang:prompt_tokens_total")),
     "server.tokens_per_s": Rate(("vllm:generation_tokens_total", "sglang:generation_tokens_total")),
     "server.requests_per_s": Rate(("vllm:request_success_total", "sglang:num_requests_total")),
-    "server.rejected_per_s": Rate((f"{OURS}requests_rejected_total",)),
+    "server.rejected_per_s": Rate((f"{OURS}requests_rejected_total",), _with(reason="queue")),
     "server.prefix_hit_share": Ratio(
         ("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"),
         ("vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"),

@@ -180,7 +180,7 @@ def _still(facts: Facts) -> Verdict:
 
 def _insufficient(window: Window, facts: Facts, name: str) -> Verdict:
     if len(window.looks) < ENOUGH:
-        missing = f"{len(window.looks)} looks came through, {ENOUGH} are needed"
+        missing = f"only {len(window.looks)} of the looks came through, {ENOUGH} are needed"
     else:
         missing = f"{name}: {facts.why(name)}"
     return Verdict(INSUFFICIENT, (), (), {}, {}, None, None, missing=(missing,))

@@ -14,6 +14,13 @@ def test_a_table_reads_the_same_as_text_and_as_html():
         Table(("a",), [(1, 2)])
 
 
+def test_a_figure_stays_beside_its_unit_and_longer_cells_may_break():
+    html = Table(("", "p90", "why"), [("x", "6.5 s", "waits for a free slot")])._repr_html_()
+    assert '<td style="text-align:right;white-space:nowrap">6.5 s</td>' in html
+    assert '<td style="text-align:right">waits for a free slot</td>' in html
+    assert '<td style="text-align:left">x</td>' in html
+
+
 def test_the_diff_of_two_rungs_is_their_idea_and_fits_a_screen():
     diff = Diff(naive.attend, workspace.attend)
     assert any(line.startswith("+") and "out=scores" in line for line in diff.lines)

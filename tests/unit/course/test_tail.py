@@ -153,6 +153,8 @@ def test_a_day_on_the_virtual_clock_and_a_limit_that_cuts():
     assert [s.output for s in cut.seen] == [s.output for s in free.seen], "halves by what was asked"
     assert cut.e2e().mean < free.e2e().mean and cut.ttft()[99] < free.ttft()[99]
     assert len(free.half(True)) + len(free.half(False)) == 400 == free.ttft().n
+    ordered = sorted(s.ttft for s in free.seen)
+    assert free.within(ordered[99]) == 0.25 and free.within(ordered[-1]) == 1
     assert free.tail().requests[0].ttft == free.ttft().high
     table = str(tail_tables.payers([free, cut]))
     assert "free" in table and tail_tables.ms(cut.ttft(False)[90]) in table

@@ -133,7 +133,7 @@ def test_another_setup_of_the_same_model_runs_in_the_same_process(engine):
 
 
 def test_a_change_that_can_not_be_leaves_the_engine_as_it_was(engine):
-    with pytest.raises(ValueError, match="start another EngineProcess"):
+    with pytest.raises(ValueError, match="start another one"):
         engine.change(replace(SETUP, threads=2))
     with pytest.raises(ValueError, match="max_length=-1: give"):
         engine.change(replace(SETUP, kv="contiguous", reserve="max", max_length=-1, blocks=4))

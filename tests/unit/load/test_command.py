@@ -58,6 +58,7 @@ async def refuse(request):
         (["--rate", "0"], "rate=0.0: give a number above 0"),
         (["--duration", "-1"], "duration=-1.0: give seconds"),
         (["--processes", "0"], "processes=0: give 1 or more"),
+        (["--cap", "0"], "cap=0: give 2 tokens or more"),
         (["--profile", "trace:none"], "no trace 'none'"),
     ],
 )

@@ -35,6 +35,13 @@ def test_a_bad_line_is_named(folder):
         traces.azure()
 
 
+def test_an_empty_file_is_no_trace(folder):
+    for name, read in ((traces.CONVERSATION, traces.azure), (traces.MOONCAKE, traces.mooncake)):
+        (folder / name).touch()
+        with pytest.raises(ValueError, match=f"{name} has no request in it"):
+            read()
+
+
 def test_a_trace_that_is_not_there_says_where_to_get_it(folder, monkeypatch):
     with pytest.raises(traces.NoTraces, match=r"has none\. Get it from github\.com/Azure"):
         traces.azure()

@@ -1,5 +1,7 @@
 """The x-ray's chart: its title is a finding, its names don't cover each other, both themes draw."""
 
+import re
+
 import pytest
 
 from constraintlab.panel.charts import chip
@@ -41,4 +43,6 @@ def test_it_draws_in_both_themes_and_reads_as_text(theme):
     assert picture.png(theme)[:8] == b"\x89PNG\r\n\x1a\n"
     bundle = picture._repr_mimebundle_()
     assert bundle["text/plain"] == chip.title(rows)
-    assert "cl-dark-only" in bundle["text/html"] and bundle["image/png"]
+    light, dark = re.findall(r'<img class="cl-(?:light|dark)-only"[^>]*>', bundle["text/html"])
+    assert "display:none" in dark and "display:none" not in light, "without a style sheet: one"
+    assert bundle["image/png"]

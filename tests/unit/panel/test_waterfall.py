@@ -3,6 +3,7 @@
 import pytest
 
 from constraintlab.limits.resource import Resource as R
+from constraintlab.load.waits import STREAM, WORDS
 from constraintlab.panel.charts import waterfall
 from constraintlab.panel.charts.textures import PERIOD, hatching, textures
 from constraintlab.panel.charts.waterfall import Bar
@@ -32,6 +33,14 @@ def test_the_slowest_comes_first_and_causes_are_stacked_in_the_order_given():
         (0, "slots", 0, 3.0), (0, "prompt", 3.0, 3.5), (0, "decode", 3.5, 4.5),
         (1, "prompt", 0, 0.5), (1, "decode", 0.5, 1.5),
     ]  # fmt: skip
+
+
+def test_every_cause_of_the_engine_and_of_the_client_has_its_segment():
+    bar = Bar("#3", {name: 1.0 for name in WORDS})
+    made = waterfall.rows([bar], WORDS)
+    assert [(r["cause"], r["end"] - r["start"]) for r in made] == [(name, 1.0) for name in WORDS]
+    assert made[-1]["cause"] == STREAM and made[-1]["end"] == bar.total
+    assert all(WORDS[name] in waterfall.text([bar], WORDS) for name in WORDS)
 
 
 def test_a_resource_has_its_colour_and_mark_and_others_are_neutral():

@@ -236,3 +236,14 @@ def test_growth_adds_up_to_all_that_was_counted_across_any_restarts(steps):
 def test_what_is_no_exposition_is_refused(text):
     with pytest.raises(ValueError):
         Scrape.of(text, 0.0)
+
+
+def test_who_asked_wrongly_was_not_turned_away_by_a_full_queue():
+    def page(queue, invalid):
+        return "".join(
+            f'constraintlab:requests_rejected_total{{reason="{reason}"}} {n}\n'
+            for reason, n in (("queue", queue), ("invalid", invalid))
+        )
+
+    found = read(Scrape.of(page(1, 0), 10.0), Scrape.of(page(3, 40), 12.0))
+    assert found["server.rejected_per_s"].value == 1.0

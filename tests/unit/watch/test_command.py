@@ -91,6 +91,12 @@ def test_a_wrong_address_is_told_with_the_fix(url, says):
     assert ran.exit_code == 2 and says in ran.stderr and "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize("verb", ["watch", "diagnose"])
+def test_no_time_to_look_is_refused_before_anybody_is_asked(verb):
+    done = RUN.invoke(app, [verb, "http://127.0.0.1:1", "--seconds", "-3"])
+    assert done.exit_code == 2 and "'--seconds'" in done.output and "0.1" in done.output
+
+
 def test_a_promise_that_no_metric_tells_is_refused():
     ran = diagnosed("http://127.0.0.1:9", "--slo", "tpot=50ms")
     assert ran.exit_code == 2 and "give itl= for the gaps" in ran.stderr

@@ -251,4 +251,4 @@ def test_a_server_in_which_nothing_happens_is_bound_by_demand():
 def test_two_looks_are_too_few():
     found = diagnosed("vllm 0.11", KV_STARVED[:2])
     assert found.verdict.outcome == "insufficient evidence"
-    assert found.verdict.missing == ("2 looks came through, 3 are needed",)
+    assert found.verdict.missing == ("only 2 of the looks came through, 3 are needed",)
