@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
 
-.PHONY: help python lab test setup test-setup lint unit labs browser peers execute shots clean
+.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster execute shots clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
@@ -12,6 +12,7 @@ help:
 	@echo "make test     set up what is missing and run lint, unit tests, notebooks, browser tests"
 	@echo "make browser  every lab in a real browser (make test opens the first, and the panel)"
 	@echo "make peers    hold our engine against transformers and a real model (in CI, part of test)"
+	@echo "make cluster  the tiers on Ray Serve, replicas killed (in CI, part of test)"
 	@echo "make execute  run the notebooks and store the outputs they should show"
 	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
@@ -24,7 +25,7 @@ setup: python
 	@$(PYTHON) .ci/install.py
 
 test-setup: python
-	@$(PYTHON) .ci/install.py test $(if $(CI),peers)
+	@$(PYTHON) .ci/install.py test $(if $(CI),peers cluster)
 
 lab: setup
 	@$(BIN)/constraintlab doctor
@@ -33,7 +34,7 @@ lab: setup
 
 test: test-setup
 	@bash .ci/chromium.sh
-	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),peers,SHORT=1)
+	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),peers cluster,SHORT=1)
 
 lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -59,8 +60,12 @@ labs:
 	CONSTRAINTLAB_PRESET=ci $(NBVAL) -n auto --dist loadfile labs/solutions
 
 peers:
-	@$(PYTHON) .ci/install.py test peers
+	@$(PYTHON) .ci/install.py test peers $(if $(CI),cluster)
 	$(BIN)/python -m pytest -q tests/peers
+
+cluster:
+	@$(PYTHON) .ci/install.py test $(if $(CI),peers) cluster
+	$(BIN)/python -m pytest -q tests/cluster
 
 browser:
 	$(BIN)/python -m pytest -q tests/browser $(if $(SHORT),-m 'not long')

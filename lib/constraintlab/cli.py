@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from constraintlab.bench.cli import app as bench
+from constraintlab.cluster_cli import cluster
 
 app = typer.Typer(no_args_is_help=True)
 ARCH = typer.Option(
@@ -30,6 +31,7 @@ FLOPS = typer.Option(None, help="A GPU's peak FLOP/s: 989e12 for an H100 in bf16
 BYTES = typer.Option(None, help="A GPU's peak bytes/s: 3.35e12 for an H100.")
 SLO = typer.Option("", help="What was promised: ttft=500ms,itl=50ms,e2e=10.")
 app.add_typer(bench, name="bench")
+app.command()(cluster)
 
 
 @app.callback()

@@ -26,10 +26,11 @@ MAY_IMPORT = {
     # An attached server is only ever asked over HTTP: no engine, no server of ours.
     "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
+    "cluster_cli": {"cluster", "engine", "serving"},
     "course": BELOW_COURSE,
     "gameday": BELOW_COURSE | {"course"},
     "bench": BELOW_COURSE | {"course"},
-    "cli": BELOW_COURSE | {"course", "bench"},
+    "cli": BELOW_COURSE | {"course", "bench", "cluster_cli"},
     "__init__": set(),
     "__main__": {"cli"},
 }

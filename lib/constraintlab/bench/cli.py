@@ -134,6 +134,18 @@ def diagnose(
     print(report.json()) if json else report.print()
 
 
+@app.command()
+def cluster(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More pairs, for a narrower interval."),
+) -> None:
+    """A second decode replica on Ray Serve: its worth on a simulated device, and without one."""
+    from constraintlab.bench import cluster as bench
+
+    report = bench.run(rounds=15 if full else 5, say=lambda line: typer.echo(line, err=True))
+    print(report.json()) if json else report.print()
+
+
 @app.callback()
 def main() -> None:
     """Each bench ends within 8 minutes unless --full says otherwise."""

@@ -146,6 +146,27 @@ class Engine:
         self._stuck = False
         return ""
 
+    def adopt(self, request: Request, token: int) -> Emitted:
+        """Queue a request that another engine has computed so far, and that drew `token` there.
+
+        What it says of that token is returned; it goes on here, from KV that the store gets from
+        elsewhere, or anew. ValueError for a request that can never run here.
+        """
+        why = self.submit(request)
+        if why:
+            raise ValueError(why)
+        voice = self._voices.get(request)
+        if voice is not None:
+            for said in request.output:
+                voice.say(said)
+        request.admit(request.length)
+        emitted = self._emit(request, token)
+        if emitted.finished:
+            self.waiting.remove(request)
+        else:
+            request.preempt()
+        return emitted
+
     def hold(self, request: Request) -> None:
         """It computes nothing from the next step on, and keeps its slot and its KV."""
         request.held = True

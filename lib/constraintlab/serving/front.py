@@ -35,16 +35,20 @@ LOOK = 0.25
 class Front:
     """Requests in, tokens out to their sinks, and the order in which slow readers are dealt with.
 
-    An `Owner` of streams and a `Hearer` of the backend.
+    An `Owner` of streams and a `Hearer` of the backend. backend: makes another than an engine's
+    process, with the same interface, for this setup and this front end.
     """
 
     def __init__(
-        self, setup: Setup, options: Options, clock: Callable[[], float] = time.monotonic
+        self,
+        setup: Setup,
+        options: Options,
+        clock: Callable[[], float] = time.monotonic,
+        backend: Callable[[Setup, Front], Backend] | None = None,
     ) -> None:
         self.setup, self.options, self.clock = setup, options, clock
-        self.backend = Backend(
-            replace(setup, interval=options.stream_interval), self, options.restarts
-        )
+        told = replace(setup, interval=options.stream_interval)
+        self.backend = backend(told, self) if backend else Backend(told, self, options.restarts)
         self.counts, self.totals = Counts(), Totals()
         self.gate = Gate(setup.slots, options.queue)
         self.sinks: dict[int, Sink] = {}
@@ -193,6 +197,12 @@ class Front:
         sink = self.sinks.get(number)
         if sink is not None:
             self._fail(sink, ApiError(400, why, code="context_length_exceeded"), "refused")
+
+    def on_lost(self, number: int, why: str) -> None:
+        """A request whose engine is gone, where others go on."""
+        sink = self.sinks.get(number)
+        if sink is not None:
+            self._fail(sink, ApiError(503, why, code="engine"), "engine")
 
     def on_report(self, report: Report) -> None:
         """See `Hearer`."""

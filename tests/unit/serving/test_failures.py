@@ -75,6 +75,23 @@ def test_a_killed_engine_ends_each_stream_with_an_error_and_another_takes_its_pl
             link.close()
 
 
+def test_one_request_may_lose_its_engine_while_another_goes_on():
+    with serving(PACED) as server:
+        lost = server.open(prompt=WORD, max_tokens=4000)
+        assert wait_for(lambda: server.front.engine_now()[0] == 1)
+        (number,) = server.front.sinks
+        with Beside(server):
+            loop = server.front._looking.get_loop()
+            loop.call_soon_threadsafe(server.front.on_lost, number, "its replica is gone")
+            data = b""
+            while not data.endswith(b"\r\n0\r\n\r\n"):
+                data += lost.recv(1 << 16)
+        error = json.loads(data.split(b"data: ")[-1].split(b"\n\n")[0])["error"]
+        assert (error["code"], error["message"]) == ("engine", "its replica is gone")
+        assert b"[DONE]" not in data and wait_for(lambda: server.front.gate.open == 0)
+        lost.close()
+
+
 def test_an_engine_that_dies_too_often_is_not_started_again_and_the_server_says_so():
     with serving(PACED, restarts=1) as server:
         for _ in range(2):

@@ -59,3 +59,15 @@ class KVPool:
             raise ValueError(f"{list(pairs)}: a block is written twice")
         for whole in self._both:
             whole[:, target] = whole[:, source]
+
+    def read(self, slots: torch.Tensor) -> torch.Tensor:
+        """A copy of the keys and values in flat slots int64 [N]:
+        [2, layers, N, kv_heads, head_dim]. IndexError as `check` has it."""
+        self.check(slots)
+        return torch.stack([whole.flatten(1, 2)[:, slots] for whole in self._both])
+
+    def write(self, slots: torch.Tensor, both: torch.Tensor) -> None:
+        """Put what `read` returned, here or elsewhere, into these slots."""
+        self.check(slots)
+        for whole, new in zip(self._both, both, strict=True):
+            whole.flatten(1, 2)[:, slots] = new
