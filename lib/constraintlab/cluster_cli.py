@@ -49,9 +49,10 @@ def cluster(
             simulated_device_ms,
         )  # fmt: skip
         ended = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: ended.set())
         _say("starting Ray and the replicas: half a minute on two quiet cores")
         with Cluster(layout, address) as running:
+            # Not before: Ray has put a handler of its own there, which prints a stack.
+            signal.signal(signal.SIGTERM, lambda *_: ended.set())
             typer.echo(f"serving {layout.name} at {running.url}: {gateway} gateway, {prefill} "
                        f"prefill, {decode} decode{_clock(layout.simulated_ms)}")  # fmt: skip
             ended.wait()
