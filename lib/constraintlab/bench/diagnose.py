@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from statistics import median
 
 from constraintlab.bench.interval import median_of, proportion
@@ -17,6 +20,9 @@ Say = Callable[[str], object]
 SEEDS = range(3)
 """Of each scenario's workload."""
 
+FEW = 10
+"""Scenarios that are not worth a process of their own."""
+
 REAL = "scenarios run on the virtual clock alone so far, not on the real stack"
 
 
@@ -26,10 +32,10 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
     from constraintlab.limits.machine import describe
 
     report, seen = Report("diagnose", describe()), []
-    for number in range(scenarios):
-        seen.append(judge(draw(seed, number), SEEDS))
-        if (number + 1) % 25 == 0:
-            say(f"{number + 1} of {scenarios} scenarios: {sum(s.right for s in seen)} right")
+    for found in judged(seed, scenarios):
+        seen.append(found)
+        if len(seen) % 25 == 0:
+            say(f"{len(seen)} of {scenarios} scenarios: {sum(s.right for s in seen)} right")
     for line in (*wrong(seen), *table(seen)):
         say(line)
     where = (
@@ -61,6 +67,21 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
                f"{_apart(seen) or 'none'}; throughput predicted {_off(seen):.1%} off (median); "
                f"{where}")  # fmt: skip
     return report
+
+
+def judged(seed: int, scenarios: int) -> Iterator[Seen]:
+    """Each scenario in its turn; many are shared out to a process for each core."""
+    one, numbers = partial(_judged, seed), range(scenarios)
+    cores = min(os.cpu_count() or 1, scenarios // FEW)
+    if cores < 2:
+        yield from map(one, numbers)
+        return
+    with get_context("spawn").Pool(cores) as pool:
+        yield from pool.imap(one, numbers)
+
+
+def _judged(seed: int, number: int) -> Seen:
+    return judge(draw(seed, number), SEEDS)
 
 
 def _share(hits: int, n: int):

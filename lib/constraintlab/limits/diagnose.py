@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.compose import slowest
+from constraintlab.limits.compose import slowest, throughput
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.shares import shares_of
+from constraintlab.limits.shares import shares as shares_of
 from constraintlab.limits.stack import Stack, scale
 from constraintlab.limits.verdict import DISAGREE, Verdict
 from constraintlab.limits.whatif import worth
@@ -72,20 +72,21 @@ def diagnose(
             missing=missing or ("no demand was counted: nothing says what the work asks for",),
             sources=labels,
         )
-    shares = shares_of(pace, stack)
+    shares = shares_of(stack, caps)
+    x = throughput(stack, caps)
     worths = {r: worth(stack, caps, r) for r in Resource}
     names = _constraint(stack, caps, shares)
     after = scale(stack, caps, names[0], math.inf)
     return Verdict(
         outcome="demand" if names[0] is Resource.DEMAND else "bound",
         constraint=names,
-        next=_constraint(*after, shares_of(slowest(*after), after[0])),
+        next=_constraint(*after, shares_of(*after)),
         shares={r: shares.get(r, 0.0) for r in Resource},
         worth=worths,
-        predicted=pace.x,
+        predicted=x,
         measured=measured,
         unit=unit,
-        evidence=tuple(_evidence(pace, measured, names, shares, worths)),
+        evidence=tuple(_evidence(pace, x, measured, names, shares, worths)),
         sources=labels,
     )
 
@@ -102,7 +103,7 @@ def _constraint(stack, caps, shares) -> tuple[Resource, ...]:
     first, *others = _ranked(shares)
     if worth(stack, caps, first) < BEHIND:
         after = scale(stack, caps, first, math.inf)
-        behind = _ranked(shares_of(slowest(*after), after[0]))
+        behind = _ranked(shares_of(*after))
         if behind and behind[0] is not first:
             return first, behind[0]
     if others and shares[others[0]] >= CLOSE * shares[first]:
@@ -110,8 +111,8 @@ def _constraint(stack, caps, shares) -> tuple[Resource, ...]:
     return (first,)
 
 
-def _evidence(pace, measured, names, shares, worths):
-    x, first = pace.x, names[0]
+def _evidence(pace, x, measured, names, shares, worths):
+    first = names[0]
     if first is not Resource.DEMAND:
         yield f"{shares[first]:.0%} of a token's cost is {first.label}"
     if first is Resource.HOST:

@@ -49,7 +49,7 @@ class Counts(Added):
     by tokens of KV set aside (token-seconds). lacks: seconds in which the first in the queue lacked
     `slots`, `kv` or `prefill`, see `StepPlan.waits`. queued: output tokens that those in the queue
     ask for. gaps: request-seconds of the residents by the seconds that their reader takes for a
-    token.
+    token. answers: that ended, by those seconds and their tokens.
     """
 
     kinds: Kinds = field(default_factory=lambda: Kinds())
@@ -64,6 +64,7 @@ class Counts(Added):
     queued: float = 0.0
     lacks: dict[str, float] = field(default_factory=lambda: Sums())
     gaps: dict[float, float] = field(default_factory=lambda: Sums())
+    answers: dict[tuple[float, int], float] = field(default_factory=lambda: Sums())
 
     @property
     def steps(self) -> Steps:
