@@ -18,7 +18,7 @@ from constraintlab.limits.answers import Answers, Read, lengths
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import sharpened
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.room import fitted
+from constraintlab.limits.room import Room, placed
 from constraintlab.limits.stack import HostStage, Stack, kv_room
 from constraintlab.limits.stations import front_end, link
 from constraintlab.limits.work import Kernel, Work
@@ -78,11 +78,12 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     # next in the queue. How full it was while that was what they lacked is counted.
     slots, kv, budget = (counts.lacks.get(n, 0.0) / counts.seconds for n in LACKS)
     full = counts.held / counts.seconds / pool if kv > max(slots, 0.25) else 1 - s.watermark
-    room, spread = kv_room(pool * full, [(counts.resident, counts.held)]), 0.0
-    if slots + kv > 0.8:
-        # Now slots are short and now the pool: how often each is says how far they are apart.
-        both = fitted(s.slots, counts.resident / counts.seconds, kv / (slots + kv))
-        room, spread = both or (room, spread)
+    room = kv_room(pool * full, [(counts.resident, counts.held)])
+    # So many residents hold more at one time than at another.
+    spread = min(0.3, counts.held_deviation / math.sqrt(max(1.0, min(room, s.slots))))
+    if slots + kv > 0.5:
+        places = counts.resident / counts.seconds
+        room = placed(Room(s.slots, room, spread), places, kv / (slots + kv)).kv
     stations = []
     if s.frame:
         stations.append(front_end({"frame": s.frame}))
@@ -132,4 +133,7 @@ def answers(s: Scenario, counts: Counts, tokens: float) -> Answers | None:
     mean = sum(length * n for (_, length), n in counts.answers.items()) / total
     # A stream is held from when its window is full until half of it is read: three quarters of it
     # are unread in the mean of those moments, and as many when the last token leaves the engine.
-    return Answers(kinds, ahead=0.75 * s.window, prompts=mean * (1 / tokens - 1))
+    found = Answers(kinds, ahead=0.75 * s.window, prompts=mean * (1 / tokens - 1))
+    long = sum(length**2 * n for (_, length), n in counts.answers.items())
+    prompt = max(0.0, counts.held_steps / total / mean - long / total / mean / 2)
+    return found.holding(prompt, counts.seconds / counts.steps.steps)

@@ -43,11 +43,12 @@ class Read:
         """Tokens of an answer."""
         return sum(tokens * share for tokens, share in self.lengths)
 
-    def kept(self, step: float, ahead: float) -> float:
-        """Seconds for which an answer's tokens take a place, where a step takes `step` seconds."""
+    def kept(self, step: float, ahead: float, fixed: float = 1.0, each: float = 0.0) -> float:
+        """Seconds for which an answer's tokens take a place, where a step takes `step` seconds.
+        fixed, each: how large a place, and by how much larger for each token."""
         gap = 1 / self.rate
         return sum(
-            share * max(tokens * step, step + (tokens - ahead) * gap)
+            share * (fixed + each * tokens) * max(tokens * step, step + (tokens - ahead) * gap)
             for tokens, share in self.lengths
         )
 
@@ -63,11 +64,14 @@ class Read:
 class Answers:
     """kinds: whose shares add to 1. ahead: tokens of an answer that are unread, in the mean, when
     its place becomes free, if its reader is slow. prompts: steps that a request is in before one
-    draws a token for it."""
+    draws a token for it. fixed, each: a place in the pool, of an answer and for each of its tokens,
+    in places as they are in the mean at the working point."""
 
     kinds: tuple[Read, ...]
     ahead: float = 0.0
     prompts: float = 0.0
+    fixed: float = 1.0
+    each: float = 0.0
 
     def __post_init__(self) -> None:
         if not math.isclose(sum(k.share for k in self.kinds), 1, rel_tol=1e-6):
@@ -84,10 +88,21 @@ class Answers:
             self, kinds=tuple(replace(k, rate=k.rate * factor) for k in self.kinds)
         )
 
-    def x(self, step: float, places: float, users: float) -> float:
+    def holding(self, prompt: float, step: float) -> Answers:
+        """The same, where a pool keeps so many tokens of a prompt and half of the answer's in the
+        mean, counted in places as they are with steps of `step` seconds."""
+        seconds = sum(k.share * k.kept(step, self.ahead) for k in self.kinds)
+        held = sum(k.share * k.kept(step, self.ahead, prompt, 0.5) for k in self.kinds)
+        return replace(self, fixed=prompt * seconds / held, each=0.5 * seconds / held)
+
+    def x(self, step: float, places: float, users: float, pool: float = 0.0) -> float:
         """Tokens/s where a step takes `step` seconds. places: in the batch. users: who ask again
-        when they have read their answer; infinite where requests never run out."""
-        kept = [self.prompts * step + k.kept(step, self.ahead) for k in self.kinds]
+        when they have read their answer; infinite where requests never run out. pool: how far it
+        is the pool that the places are of, 0 to 1: there, long answers take more."""
+        fixed, each = 1 - pool + pool * self.fixed, pool * self.each
+        kept = [
+            self.prompts * step + k.kept(step, self.ahead, fixed, each) for k in self.kinds
+        ]
         if math.isinf(users):
             held = sum(k.share * t for k, t in zip(self.kinds, kept, strict=True))
             tokens = sum(k.share * k.mean for k in self.kinds)

@@ -229,15 +229,15 @@ def _answering(stack: Stack, caps: Capacities) -> Pace:
 
 def answered(stack: Stack, step: float) -> float:
     """Tokens/s where a step takes so many seconds, whoever makes them."""
-    return stack.answers.x(step, stack.room.places, stack.population)
+    return stack.answers.x(step, stack.room.places, stack.population, stack.room.pool)
 
 
 def _bends(stack: Stack, step: float, x: float) -> tuple[float, float]:
     """By what share of a percent `answered` grows per percent of the readers' rates, and of the
     places, in steps of that length."""
-    places, users, little = stack.room.places, stack.population, 0.02
-    faster = stack.answers.faster(1 + little).x(step, places, users)
-    wider = stack.answers.x(step, places * (1 + little), users)
+    places, users, pool, little = stack.room.places, stack.population, stack.room.pool, 0.02
+    faster = stack.answers.faster(1 + little).x(step, places, users, pool)
+    wider = stack.answers.x(step, places * (1 + little), users, pool)
     return tuple(
         min(1.0, max(0.0, math.log(more / x) / math.log(1 + little))) for more in (faster, wider)
     )

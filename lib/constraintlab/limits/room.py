@@ -8,7 +8,7 @@ are close, and raising either buys a part: slots by how often they bind, the poo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 NORMAL = NormalDist()
@@ -49,12 +49,22 @@ def _below(z: float) -> float:
     return z * NORMAL.cdf(z) + NORMAL.pdf(z)
 
 
-def fitted(slots: float, places: float, short: float) -> tuple[float, float] | None:
-    """kv and spread of the room whose pool is short of the slots in a share `short` of the time, 0
-    to 1, with so many places in the mean; None where no room is like that."""
-    if not 0 < short < 1 or not places < slots:
-        return None
-    z = NORMAL.inv_cdf(short)
-    deviation = (slots - places) / _below(z)
-    kv = slots - z * deviation
-    return (kv, deviation / kv) if kv > deviation else None
+SELDOM = 0.01
+"""A share of the time that is too small to be told from none."""
+
+
+def placed(room: Room, places: float, short: float) -> Room:
+    """The room with the pool that leaves so many places in the mean, as counted. short: the share
+    of the time in which the pool was short before the slots: if hardly ever, then `room` itself,
+    with a pool no smaller than that says."""
+    spread, seldom = room.spread, NORMAL.inv_cdf(1 - SELDOM)
+    if not math.isfinite(room.slots) or not math.isfinite(room.kv):
+        return room
+    if short <= SELDOM or places >= room.slots:
+        return replace(room, kv=max(room.kv, room.slots / max(0.1, 1 - seldom * spread)))
+    low, high = places / 2, room.slots / max(0.1, 1 - 4 * spread)
+    while high / low > 1 + 1e-9:
+        middle = math.sqrt(low * high)
+        fewer = replace(room, kv=middle).places < places
+        low, high = (middle, high) if fewer else (low, middle)
+    return replace(room, kv=low)

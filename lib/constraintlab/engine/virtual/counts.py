@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
-from math import log2
+from math import log2, sqrt
 
 
 class Added:
@@ -50,6 +50,8 @@ class Counts(Added):
     `slots`, `kv` or `prefill`, see `StepPlan.waits`. queued: output tokens that those in the queue
     ask for. gaps: request-seconds of the residents by the seconds that their reader takes for a
     token. answers: that ended, by those seconds and their tokens.
+    held_steps, held_squares: of the answers that ended, tokens of KV and their squares, summed over
+    the steps of each.
     """
 
     kinds: Kinds = field(default_factory=lambda: Kinds())
@@ -65,11 +67,28 @@ class Counts(Added):
     lacks: dict[str, float] = field(default_factory=lambda: Sums())
     gaps: dict[float, float] = field(default_factory=lambda: Sums())
     answers: dict[tuple[float, int], float] = field(default_factory=lambda: Sums())
+    held_steps: float = 0.0
+    held_squares: float = 0.0
 
     @property
     def steps(self) -> Steps:
         """All steps together."""
         return sum(self.kinds.values(), Steps())
+
+    @property
+    def held_deviation(self) -> float:
+        """How much what a resident holds varies between residents: standard deviation ÷ mean."""
+        steps = sum(tokens * n for (_, tokens), n in self.answers.items())
+        if not self.held_steps:
+            return 0.0
+        return sqrt(max(0.0, self.held_squares * steps / self.held_steps**2 - 1))
+
+    def answered(self, gap: float, prompt: int, tokens: int) -> None:
+        """An answer ended, that grew by a token a step."""
+        self.answers[gap, tokens] += 1
+        middle = prompt + tokens / 2
+        self.held_steps += tokens * middle
+        self.held_squares += tokens * (middle**2 + tokens**2 / 12)
 
     def copy(self) -> Counts:
         """As they are now."""

@@ -127,7 +127,7 @@ class Service(Clock):
     def _over(self, stream: Stream) -> None:
         """Its last token is under way: whose it was asks again when it is read."""
         heapq.heappush(self._reading, stream.read)
-        self.counts.answers[stream.gap, stream.output.n] += 1
+        self.counts.answered(stream.gap, stream.size, stream.output.n)
         follows = self._after(stream, stream.read)
         if follows is not None:
             heapq.heappush(self._coming, (follows.arrival, follows.id, follows))
