@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import nan
 from multiprocessing import get_context
 from statistics import median
 
@@ -59,7 +60,9 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
                f"of twice the capacity that is named first; {sum(e > 0.2 for e in errors)} of "
                f"{len(errors)} over 20% off; {where}")  # fmt: skip
     report.add("confident_wrong_share", _share(sum(s.confident_wrong for s in seen), n),
-               f"wrong, and the predicted throughput within 25%; {where}")  # fmt: skip
+               f"wrong, and neither is the predicted throughput 25% off nor would a workload alone "
+               f"name something else; sure of {sum(s.verdict.sure for s in seen) / n:.1%}, of which "
+               f"{right_of_sure(seen):.1%} are right; {where}")  # fmt: skip
     whole = sum(s.within for s in seen) / n
     report.add("rank_perturb_agreement", _share(sum(s.agrees for s in seen), n),
                f"all elasticities within {SLACK} of each other, or within intervals of half width "
@@ -82,6 +85,12 @@ def judged(seed: int, scenarios: int) -> Iterator[Seen]:
 
 def _judged(seed: int, number: int) -> Seen:
     return judge(draw(seed, number), SEEDS)
+
+
+def right_of_sure(seen: Sequence[Seen]) -> float:
+    """How many of the verdicts that are sure are right; not a number where none is sure."""
+    sure = [s.right for s in seen if s.verdict.sure]
+    return sum(sure) / len(sure) if sure else nan
 
 
 def _share(hits: int, n: int):

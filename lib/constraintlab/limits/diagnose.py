@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import slowest, throughput
@@ -43,12 +43,14 @@ def diagnose(
     measured: Estimate | None = None,
     unit: str = "tok/s",
     sources: Mapping[str, str] | None = None,
+    windows: Sequence[Stack] = (),
 ) -> Verdict:
     """The verdict on `stack` running on a machine with `caps`.
 
     measured: the throughput observed, in `unit`; the prediction is held against it. A
     capacity that the stack needs and nobody measured gives `insufficient evidence`, never a
-    guess.
+    guess. windows: the stack as parts of the time that was counted show it, or runs of it; where
+    one of them alone would name something else, the verdict is in doubt.
     """
     known = dict(caps.rates())
     missing = tuple(
@@ -87,8 +89,19 @@ def diagnose(
         measured=measured,
         unit=unit,
         evidence=tuple(_evidence(pace, x, measured, names, shares, worths)),
+        doubts=tuple(_doubts(names, windows, caps)),
         sources=labels,
     )
+
+
+def _doubts(names, windows, caps):
+    alone = [_constraint(w, caps, shares_of(w, caps)) for w in windows]
+    others = [found for found in alone if set(found) != set(names)]
+    for found in dict.fromkeys(others):
+        yield (
+            f"{others.count(found)} of {len(windows)} windows alone would name "
+            f"{' and '.join(r.label for r in found) or 'nothing'}: the order is not settled"
+        )
 
 
 def _ranked(shares: Mapping[Resource, float]) -> tuple[Resource, ...]:
