@@ -60,8 +60,8 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
                f"of twice the capacity that is named first; {sum(e > 0.2 for e in errors)} of "
                f"{len(errors)} over 20% off; {where}")  # fmt: skip
     report.add("confident_wrong_share", _share(sum(s.confident_wrong for s in seen), n),
-               f"wrong, and neither is the predicted throughput 25% off nor would a workload alone "
-               f"name something else; sure of {sum(s.verdict.sure for s in seen) / n:.1%}, of which "
+               f"wrong, though the predicted throughput is within 25% and each workload alone "
+               f"names the same; sure of {sum(s.verdict.sure for s in seen) / n:.1%}, of which "
                f"{right_of_sure(seen):.1%} are right; {where}")  # fmt: skip
     whole = sum(s.within for s in seen) / n
     report.add("rank_perturb_agreement", _share(sum(s.agrees for s in seen), n),

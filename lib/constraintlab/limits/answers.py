@@ -84,9 +84,7 @@ class Answers:
 
     def faster(self, factor: float) -> Answers:
         """With readers of `factor` times the rate."""
-        return replace(
-            self, kinds=tuple(replace(k, rate=k.rate * factor) for k in self.kinds)
-        )
+        return replace(self, kinds=tuple(replace(k, rate=k.rate * factor) for k in self.kinds))
 
     def holding(self, prompt: float, step: float) -> Answers:
         """The same, where a pool keeps so many tokens of a prompt and half of the answer's in the
@@ -100,9 +98,7 @@ class Answers:
         when they have read their answer; infinite where requests never run out. pool: how far it
         is the pool that the places are of, 0 to 1: there, long answers take more."""
         fixed, each = 1 - pool + pool * self.fixed, pool * self.each
-        kept = [
-            self.prompts * step + k.kept(step, self.ahead, fixed, each) for k in self.kinds
-        ]
+        kept = [self.prompts * step + k.kept(step, self.ahead, fixed, each) for k in self.kinds]
         if math.isinf(users):
             held = sum(k.share * t for k, t in zip(self.kinds, kept, strict=True))
             tokens = sum(k.share * k.mean for k in self.kinds)

@@ -11,6 +11,9 @@ wherever nothing waits, and a rate's elasticity is at least its share.
 
 A slow reader keeps a place in the batch. Where others wait for one, faster readers or more room
 would buy the same, each as much as the readers hold back: each is charged half of that.
+
+Where slots and pool bind in turn, the room's part is shared between them by how much more room each
+would give; where two parts of the pipeline are about as fast, all is shared between those.
 """
 
 from __future__ import annotations

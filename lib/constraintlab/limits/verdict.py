@@ -24,8 +24,8 @@ class Verdict:
     or stands right behind; it is empty for `insufficient evidence`. `next` is the constraint
     once the first of them no longer limits. `shares` sum to 1; `worth[r]` is X without limit
     r divided by X (≥ 1, may be infinite). `predicted` and `measured` are throughputs in
-    `unit`. `evidence` are short sentences, and so are
-    `doubts`, each a reason why it may be another resource; `sources` says where each input came from.
+    `unit`. `evidence` are short sentences, and so are `doubts`, each a reason why it may be
+    another resource; `sources` says where each input came from.
     """
 
     outcome: Outcome
