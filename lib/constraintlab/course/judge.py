@@ -134,8 +134,8 @@ def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
     truth = perturb(scenario, seeds)
     caps, stack = capacities(scenario), stack_of(scenario, together(truth.base))
     measured = Estimate.of([r.x for r in truth.base], "tok/s", "modelled: the virtual clock")
-    verdict = diagnose(stack, caps, measured=measured)
     stacks = [stack_of(scenario, r.counts) for r in truth.base]
+    verdict = diagnose(stack, caps, measured=measured, windows=stacks)
     predicted = {
         name: tuple(
             elasticity(s, caps, Resource(name), 1 - factor) if factor < 1 else 0.0 for s in stacks

@@ -8,14 +8,17 @@ slots, the link's rate and the readers'. What was asked of them, and how often, 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
 from constraintlab.engine.virtual.counts import Counts
+from constraintlab.limits.answers import Answers, Read, lengths
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.compose import sharpened
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.readers import Readers
+from constraintlab.limits.room import Room, placed
 from constraintlab.limits.stack import HostStage, Stack, kv_room
 from constraintlab.limits.stations import front_end, link
 from constraintlab.limits.work import Kernel, Work
@@ -76,6 +79,11 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     slots, kv, budget = (counts.lacks.get(n, 0.0) / counts.seconds for n in LACKS)
     full = counts.held / counts.seconds / pool if kv > max(slots, 0.25) else 1 - s.watermark
     room = kv_room(pool * full, [(counts.resident, counts.held)])
+    # So many residents hold more at one time than at another.
+    spread = min(0.3, counts.held_deviation / math.sqrt(max(1.0, min(room, s.slots))))
+    if slots + kv > 0.5:
+        places = counts.resident / counts.seconds
+        room = placed(Room(s.slots, room, spread), places, kv / (slots + kv)).kv
     stations = []
     if s.frame:
         stations.append(front_end({"frame": s.frame}))
@@ -85,21 +93,47 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     if budget > 0.5 and slots + kv < 0.2:
         # They wait for tokens of a step, which no resource stands for; more room would not help.
         population = counts.resident / counts.seconds
-    seen = sum(counts.gaps.values())
-    slow = tuple(Readers(t / seen, 1 / gap) for gap, t in counts.gaps.items() if gap)
-    if slow and population > min(s.slots, room):
-        # A stream is held from when its window is full, which then is so three quarters of the
-        # time: up to there its reader keeps nobody from leaving the engine.
-        slower = counts.drawn / max(1.0, counts.beyond)
-        slow = tuple(Readers(r.share, r.rate * slower) for r in slow)
-    return Stack(
+    tokens = counts.drawn / counts.steps.sequences
+    found = Stack(
         kernels(s, counts),
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),
         tuple(stations),
-        slow,
-        tokens=counts.drawn / counts.steps.sequences,
+        tokens=tokens,
         population=population,
         slots=s.slots,
         kv_room=room,
+        kv_spread=spread,
         offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,
+        answers=answers(s, counts, tokens),
     )
+    if s.open or slots + kv > 0.2:
+        # Whatever a station does, there is always somebody for the next: it never waits.
+        return found
+    return sharpened(found, capacities(s), counts.drawn / counts.seconds)
+
+
+def answers(s: Scenario, counts: Counts, tokens: float) -> Answers | None:
+    """The answers that ended, by their readers; None where nobody reads slowly. tokens: of a
+    sequence in a step."""
+    by_gap: dict[float, Counter] = {}
+    for (gap, length), n in counts.answers.items():
+        by_gap.setdefault(gap, Counter())[length] += n
+    total = sum(c.total() for c in by_gap.values())
+    if not any(by_gap):
+        return None
+    shares = {gap: c.total() / total for gap, c in by_gap.items()}
+    if not s.open and len(by_gap) == 2:
+        # Users stay who they are; who reads fast asks more often.
+        slow = math.ceil(s.slow * s.users) / s.users
+        shares = {gap: slow if gap else 1 - slow for gap in by_gap}
+    kinds = tuple(
+        Read(shares[gap], 1 / gap if gap else math.inf, lengths(found))
+        for gap, found in sorted(by_gap.items())
+    )
+    mean = sum(length * n for (_, length), n in counts.answers.items()) / total
+    # A stream is held from when its window is full until half of it is read: three quarters of it
+    # are unread in the mean of those moments, and as many when the last token leaves the engine.
+    found = Answers(kinds, ahead=0.75 * s.window, prompts=mean * (1 / tokens - 1))
+    long = sum(length**2 * n for (_, length), n in counts.answers.items())
+    prompt = max(0.0, counts.held_steps / total / mean - long / total / mean / 2)
+    return found.holding(prompt, counts.seconds / counts.steps.steps)

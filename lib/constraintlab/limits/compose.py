@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from constraintlab.limits import blend
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import flow
 from constraintlab.limits.resource import Resource
@@ -45,7 +46,8 @@ class Pace:
     """How fast one part of the pipeline could go alone, in tokens/s, and what it is made of.
 
     fixed, each: its seconds for a token of one stream, and for every token. batch: sequences
-    in a step; client: the readers' share of x.
+    in a step; client: the readers' share of x; room: by what share of a percent x would grow per
+    percent of the places, 1 where requests wait for one, if steps cost nothing.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Pace:
     each: float = 0.0
     batch: float = math.inf
     client: float = 0.0
+    room: float = 0.0
 
 
 def kernel_costs(kernel: Kernel, caps: Capacities, n: float) -> Iterator[Cost]:
@@ -168,9 +171,11 @@ def paces(stack: Stack, caps: Capacities, batch: float | None = None) -> tuple[P
 
 def slowest(stack: Stack, caps: Capacities) -> Pace:
     """The part that sets X; the engine first when two are equal."""
-    n = stack.resident
+    n, room = stack.resident, float(stack.cap is not None)
+    if stack.answers and stack.answers.slow and math.isfinite(n) and stack.offered:
+        return _answering(stack, caps)
     if not stack.readers or math.isinf(n) or not stack.offered:
-        return min(paces(stack, caps), key=lambda p: p.x)
+        return replace(min(paces(stack, caps), key=lambda p: p.x), room=room)
     batch, speed = n, math.inf
     while True:
         # Which side of a kernel binds depends on the batch, and the batch on who keeps up. Costs
@@ -178,10 +183,80 @@ def slowest(stack: Stack, caps: Capacities) -> Pace:
         flows = [(flow(stack.readers, n, p.fixed, p.each), p) for p in paces(stack, caps, batch)]
         found, part = min(flows, key=lambda f: f[0].speed)
         if math.isinf(found.speed) or math.isclose(found.speed, speed, rel_tol=1e-12):
-            return replace(part, x=found.x, batch=batch, client=found.client(part.fixed))
+            return replace(part, x=found.x, batch=batch, client=found.client(part.fixed), room=room)
         batch, speed = found.batch, found.speed
+
+
+def _answering(stack: Stack, caps: Capacities) -> Pace:
+    """The same with readers that lag behind: the speed of a stream that keeps up at which the
+    slowest part has nothing left, found by false position: what is spent grows with the speed."""
+
+    def at(speed: float) -> tuple[float, Pace, float]:
+        x = answered(stack, stack.tokens / speed)
+        parts = paces(stack, caps, x / speed)
+        spent, part = max(
+            ((speed * p.fixed + x * p.each, p) for p in parts), key=lambda found: found[0]
+        )
+        return spent, part, x
+
+    low = min(p.x for p in paces(stack, caps)) / stack.resident
+    spent, part, x = at(low)
+    down, high, up, most = math.log(spent), low, -1.0, low * 1e12
+    while up < 0 and high < most:
+        high *= 2
+        spent, part, x = at(high)
+        up = math.log(spent)
+        if up < 0:
+            low, down = high, up
+    if up < 0:
+        return replace(part, x=x, batch=0.0, client=1.0)
+    low, high, speed = math.log(low), math.log(high), high
+    for _ in range(80):
+        middle = low + (high - low) * (down / (down - up) if down < 0 else 0.0)
+        speed = math.exp(middle)
+        spent, part, x = at(speed)
+        if abs(spent - 1) < 1e-10 or high - low < 1e-12:
+            break
+        if spent < 1:
+            low, down, up = middle, math.log(spent), up / 2
+        else:
+            high, up, down = middle, math.log(spent), down / 2
+    readers, room = _bends(stack, stack.tokens / speed, x)
+    rest = part.each * (1 - readers) * x / speed
+    paid = part.fixed / (part.fixed + rest) if part.fixed else 0.0
+    return replace(part, x=x, batch=x / speed, client=readers * paid, room=room)
+
+
+def answered(stack: Stack, step: float) -> float:
+    """Tokens/s where a step takes so many seconds, whoever makes them."""
+    return stack.answers.x(step, stack.room.places, stack.population, stack.room.pool)
+
+
+def _bends(stack: Stack, step: float, x: float) -> tuple[float, float]:
+    """By what share of a percent `answered` grows per percent of the readers' rates, and of the
+    places, in steps of that length."""
+    places, users, pool, little = stack.room.places, stack.population, stack.room.pool, 0.02
+    faster = stack.answers.faster(1 + little).x(step, places, users, pool)
+    wider = stack.answers.x(step, places * (1 + little), users, pool)
+    return tuple(
+        min(1.0, max(0.0, math.log(more / x) / math.log(1 + little))) for more in (faster, wider)
+    )
+
+
+def alone(stack: Stack, caps: Capacities) -> tuple[Pace, ...]:
+    """Each part as if there were no other: the engine with its readers, the stations, the load."""
+    free = tuple(replace(s, seconds=0.0) for s in stack.stations)
+    engine = slowest(replace(stack, stations=free, offered=math.inf), caps)
+    return (engine, *paces(stack, caps)[1 : 1 + len(free)], paces(stack, caps)[-1])
+
+
+def sharpened(stack: Stack, caps: Capacities, x: float) -> Stack:
+    """The stack with the sharpness at which its parts make the x that was measured."""
+    return replace(stack, sharpness=blend.sharpness([p.x for p in alone(stack, caps)], x))
 
 
 def throughput(stack: Stack, caps: Capacities) -> float:
     """X in tokens/s."""
-    return slowest(stack, caps).x
+    if math.isinf(stack.sharpness):
+        return slowest(stack, caps).x
+    return blend.together([p.x for p in alone(stack, caps)], stack.sharpness)

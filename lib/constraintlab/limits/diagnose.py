@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.compose import slowest
+from constraintlab.limits.compose import slowest, throughput
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.shares import shares_of
+from constraintlab.limits.shares import shares as shares_of
 from constraintlab.limits.stack import Stack, scale
 from constraintlab.limits.verdict import DISAGREE, Verdict
 from constraintlab.limits.worth import worth
@@ -43,12 +43,14 @@ def diagnose(
     measured: Estimate | None = None,
     unit: str = "tok/s",
     sources: Mapping[str, str] | None = None,
+    windows: Sequence[Stack] = (),
 ) -> Verdict:
     """The verdict on `stack` running on a machine with `caps`.
 
     measured: the throughput observed, in `unit`; the prediction is held against it. A
     capacity that the stack needs and nobody measured gives `insufficient evidence`, never a
-    guess.
+    guess. windows: the stack as parts of the time that was counted show it, or runs of it; where
+    one of them alone would name something else, the verdict is in doubt.
     """
     known = dict(caps.rates())
     missing = tuple(
@@ -72,24 +74,36 @@ def diagnose(
             missing=missing or ("no demand was counted: nothing says what the work asks for",),
             sources=labels,
         )
-    shares = shares_of(pace, stack)
+    shares = shares_of(stack, caps)
+    x = throughput(stack, caps)
     worths = {r: worth(stack, caps, r) for r in Resource}
     names = _constraint(stack, caps, shares)
     after = scale(stack, caps, names[0], math.inf)
     return Verdict(
         outcome="demand" if names[0] is Resource.DEMAND else "bound",
         constraint=names,
-        next=_constraint(*after, shares_of(slowest(*after), after[0])),
+        next=_constraint(*after, shares_of(*after)),
         shares={r: shares.get(r, 0.0) for r in Resource},
         worth=worths,
-        predicted=pace.x,
+        predicted=x,
         measured=measured,
         unit=unit,
-        evidence=tuple(_evidence(pace, measured, names, shares, worths)),
+        evidence=tuple(_evidence(pace, x, measured, names, shares, worths)),
+        doubts=tuple(_doubts(names, windows, caps)),
         sources=labels,
         stack=stack,
         caps=caps,
     )
+
+
+def _doubts(names, windows, caps):
+    alone = [_constraint(w, caps, shares_of(w, caps)) for w in windows]
+    others = [found for found in alone if set(found) != set(names)]
+    for found in dict.fromkeys(others):
+        yield (
+            f"{others.count(found)} of {len(windows)} windows alone would name "
+            f"{' and '.join(r.label for r in found) or 'nothing'}: the order is not settled"
+        )
 
 
 def _ranked(shares: Mapping[Resource, float]) -> tuple[Resource, ...]:
@@ -104,7 +118,7 @@ def _constraint(stack, caps, shares) -> tuple[Resource, ...]:
     first, *others = _ranked(shares)
     if worth(stack, caps, first) < BEHIND:
         after = scale(stack, caps, first, math.inf)
-        behind = _ranked(shares_of(slowest(*after), after[0]))
+        behind = _ranked(shares_of(*after))
         if behind and behind[0] is not first:
             return first, behind[0]
     if others and shares[others[0]] >= CLOSE * shares[first]:
@@ -112,8 +126,8 @@ def _constraint(stack, caps, shares) -> tuple[Resource, ...]:
     return (first,)
 
 
-def _evidence(pace, measured, names, shares, worths):
-    x, first = pace.x, names[0]
+def _evidence(pace, x, measured, names, shares, worths):
+    first = names[0]
     if first is not Resource.DEMAND:
         yield f"{shares[first]:.0%} of a token's cost is {first.label}"
     if first is Resource.HOST:

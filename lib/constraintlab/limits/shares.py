@@ -11,6 +11,9 @@ wherever nothing waits, and a rate's elasticity is at least its share.
 
 A slow reader keeps a place in the batch. Where others wait for one, faster readers or more room
 would buy the same, each as much as the readers hold back: each is charged half of that.
+
+Where slots and pool bind in turn, the room's part is shared between them by how much more room each
+would give; where two parts of the pipeline are about as fast, all is shared between those.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
+from constraintlab.limits import blend
 from constraintlab.limits.capacities import Capacities
-from constraintlab.limits.compose import Pace, slowest, throughput
+from constraintlab.limits.compose import Pace, alone, slowest, throughput
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack, scale
 
@@ -33,9 +37,9 @@ def shares_of(pace: Pace, stack: Stack) -> dict[Resource, float]:
     total = sum(parts.values()) or 1.0
     found = {r: seconds / total * (1 - pace.client) for r, seconds in parts.items()}
     if pace.client:
-        kept = [Resource.CLIENT] + [stack.cap] * (stack.cap is not None)
-        for resource in kept:
-            found[resource] = found.get(resource, 0.0) + pace.client / len(kept)
+        found[Resource.CLIENT] = found.get(Resource.CLIENT, 0.0) + pace.client * (1 - pace.room / 2)
+        for resource, part in stack.keeps_out.items():
+            found[resource] = found.get(resource, 0.0) + pace.client * part * pace.room / 2
     return found
 
 
@@ -46,18 +50,26 @@ def _parts(pace: Pace, stack: Stack) -> dict[Resource, float]:
     for cost in pace.costs:
         if math.isinf(n):
             parts[cost.resource] += cost.each
-        elif stack.cap is None:
-            parts[cost.resource] += cost.at(n)
-        else:
-            parts[stack.cap] += cost.fixed
-            # Even a step that another kernel makes longer would have cost this much: the room pays.
-            parts[cost.hides or cost.resource] += cost.each * n
-    return {} if not sum(parts.values()) else parts
+            continue
+        for resource, part in stack.keeps_out.items():
+            parts[resource] += cost.fixed * part * pace.room
+        parts[cost.resource] += cost.fixed * (1 - pace.room)
+        # Even a step that another kernel makes longer would have cost this much: where some wait,
+        # the room pays.
+        parts[cost.hides or cost.resource] += cost.each * n * pace.room
+        parts[cost.resource] += cost.each * n * (1 - pace.room)
+    return {r: s for r, s in parts.items() if s} if sum(parts.values()) else {}
 
 
 def shares(stack: Stack, caps: Capacities) -> dict[Resource, float]:
     """Shares of every resource that costs anything at the working point; they sum to 1."""
-    return shares_of(slowest(stack, caps), stack)
+    if math.isinf(stack.sharpness):
+        return shares_of(slowest(stack, caps), stack)
+    parts, found = alone(stack, caps), defaultdict(float)
+    for part, weight in zip(parts, blend.parts([p.x for p in parts], stack.sharpness), strict=True):
+        for resource, share in shares_of(part, stack).items():
+            found[resource] += weight * share
+    return dict(found)
 
 
 def elasticity(stack: Stack, caps: Capacities, resource: Resource, cut: float = 0.2) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from constraintlab.limits.answers import Answers
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import Readers
 from constraintlab.limits.resource import Resource
+from constraintlab.limits.room import Room
 from constraintlab.limits.work import Kernel
 
 
@@ -52,7 +54,10 @@ class Stack:
     side with the engine. readers: those whose rate is known; the others keep up. tokens:
     output tokens that one sequence yields per step (labs 00–03: query tokens attended).
     population: sequences resident or waiting; infinite when a queue never empties. slots,
-    kv_room: the most sequences that may be resident. offered: tokens/s that arrive.
+    kv_room: the most sequences that may be resident. kv_spread: how far the pool's room varies
+    with who is resident, as a standard deviation ÷ kv_room. offered: tokens/s that arrive.
+    answers: requests whose readers may lag behind; takes the place of readers, which lag nowhere.
+    sharpness: of the bend where two parts are equally fast, see `blend.py`.
     shared_cores: on a CPU every part spends the same cores; None when the
     kernels run on a device of their own.
     """
@@ -65,10 +70,15 @@ class Stack:
     population: float = 1.0
     slots: float = math.inf
     kv_room: float = math.inf
+    kv_spread: float = 0.0
     offered: float = math.inf
     shared_cores: float | None = None
+    answers: Answers | None = None
+    sharpness: float = math.inf
 
     def __post_init__(self) -> None:
+        if self.readers and self.answers:
+            raise ValueError("give readers= or answers=, not both")
         shares = sum(r.share for r in self.readers)
         if shares > 1 + 1e-9:
             raise ValueError(f"the readers are {shares:.0%} of the streams: their shares add to 1")
@@ -76,14 +86,26 @@ class Stack:
     @property
     def resident(self) -> float:
         """n: sequences that share a step."""
-        return min(self.slots, self.kv_room, self.population)
+        return min(self.room.places, self.population)
+
+    @property
+    def room(self) -> Room:
+        """What slots and pool leave."""
+        return Room(self.slots, self.kv_room, self.kv_spread)
 
     @property
     def cap(self) -> Resource | None:
         """What keeps waiting sequences out: KV_CAPACITY, SLOTS, or None when nothing waits."""
-        if self.population <= min(self.slots, self.kv_room):
+        if self.population <= self.room.places:
             return None
-        return Resource.SLOTS if self.slots < self.kv_room else Resource.KV_CAPACITY
+        return Resource.KV_CAPACITY if self.room.pool >= 0.5 else Resource.SLOTS
+
+    @property
+    def keeps_out(self) -> Mapping[Resource, float]:
+        """Which part of the room each limit is, by how much the places grow with it."""
+        pool = self.room.pool
+        parts = {Resource.KV_CAPACITY: pool, Resource.SLOTS: 1 - pool}
+        return {resource: part for resource, part in parts.items() if part}
 
 
 def kv_room(pool_tokens: float, residences: Iterable[tuple[float, float]]) -> float:
@@ -119,6 +141,7 @@ def scale(
             stack = replace(stack, host=stages)
     if resource is Resource.CLIENT:
         faster = tuple(Readers(r.share, r.rate * factor) for r in stack.readers)
-        stack = replace(stack, readers=faster)
+        answers = stack.answers and stack.answers.faster(factor)
+        stack = replace(stack, readers=faster, answers=answers)
     stations = tuple(s.faster(factor) if s.resource is resource else s for s in stack.stations)
     return replace(stack, stations=stations), caps

@@ -26,8 +26,9 @@ class Verdict:
     or stands right behind; it is empty for `insufficient evidence`. `next` is the constraint
     once the first of them no longer limits. `shares` sum to 1; `worth[r]` is X without limit
     r divided by X (≥ 1, may be infinite). `predicted` and `measured` are throughputs in
-    `unit`. `evidence` are short sentences, `sources` says where each input came from. `stack` and
-    `caps` are what it was given on, which `whatif` needs; they do not go into files.
+    `unit`. `evidence` are short sentences, and so are `doubts`, each a reason why it may be
+    another resource; `sources` says where each input came from. `stack` and `caps` are what it
+    was given on, which `whatif` needs; they do not go into files.
     """
 
     outcome: Outcome
@@ -40,6 +41,7 @@ class Verdict:
     unit: str = "tok/s"
     evidence: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     stack: Stack | None = field(default=None, compare=False, repr=False)
     caps: Capacities | None = field(default=None, compare=False, repr=False)
@@ -65,9 +67,14 @@ class Verdict:
         return abs(self.predicted / self.measured.value - 1) if self.measured.value else math.inf
 
     @property
+    def fits(self) -> bool:
+        """False when the prediction is over 25% away from the measurement."""
+        return (self.disagreement or 0) <= DISAGREE
+
+    @property
     def sure(self) -> bool:
-        """False when evidence is missing or the prediction is over 25% away."""
-        return self.outcome != "insufficient evidence" and (self.disagreement or 0) <= DISAGREE
+        """False when evidence is missing, the prediction does not fit, or there are doubts."""
+        return self.outcome != "insufficient evidence" and self.fits and not self.doubts
 
     def as_dict(self) -> dict:
         """Plain data for JSON, recordings and the panel; infinities become null."""
@@ -83,6 +90,7 @@ class Verdict:
             "unit": self.unit,
             "evidence": list(self.evidence),
             "missing": list(self.missing),
+            "doubts": list(self.doubts),
             "sources": dict(self.sources),
         }
 
@@ -99,5 +107,6 @@ class Verdict:
             unit=d["unit"],
             evidence=tuple(d["evidence"]),
             missing=tuple(d["missing"]),
+            doubts=tuple(d.get("doubts", ())),
             sources=dict(d["sources"]),
         )

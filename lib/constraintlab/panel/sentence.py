@@ -52,7 +52,7 @@ def sentence(v: Verdict | None) -> list[Piece]:
                 Piece(f" Missing: {_listed(v.missing)}.")]  # fmt: skip
     if not v.constraint:
         return [Piece("No constraint named", strong=True), Piece(f" at {si(now(v), v.unit)}.")]
-    if v.disagreement is not None and not v.sure:
+    if v.disagreement is not None and not v.fits:
         return list(_unsure(v))
     if v.outcome == "demand":
         return list(_demand(v))

@@ -60,11 +60,11 @@ def draw(seed: int, number: int) -> Scenario:
     link = rate * behind["link"] * wire if behind["link"] else math.inf
     slow = random.choice((0.3, 1.0, 1.0)) if behind["readers"] else 0.0
     speed = rate / batch * behind["readers"] if slow else math.inf
-    requests = 40 + 3 * users
+    requests = 80 + 5 * users
     load = {"users": users}
     if random.random() < 0.35:
         load = {"rate": rate / answer.mean * random.choice((between(0.2, 0.8), between(0.8, 2.5)))}
-        requests = 100 + 6 * batch
+        requests = 250 + 15 * batch
     return Scenario(
         f"{seed}/{number}", COMPUTE, BANDWIDTH, weights, flops, kv, look, schedule, sample,
         prompt, answer, slots, max(slots, round(between(0.5, 4) * max(prompt.mean, 4 * batch))),

@@ -75,7 +75,7 @@ def with_counted(found: Diagnosis, counted: Verdict | None) -> Diagnosis:
     """
     if counted is None or not counted.constraint or found.looks < FEW:
         return found
-    if not counted.sure:
+    if not counted.fits:
         off = f"{counted.disagreement:.0%}"
         note = f"the model of counted work is {off} away from what was measured: it is left out"
         return replace(found, notes=(*found.notes, note))

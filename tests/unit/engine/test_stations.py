@@ -8,7 +8,7 @@ from constraintlab.engine.kv.counted import CountedKV
 from constraintlab.engine.plan import Budget
 from constraintlab.engine.policies.continuous import Continuous
 from constraintlab.engine.virtual.cost import StepCost
-from constraintlab.engine.virtual.counts import Kinds, Steps, kind
+from constraintlab.engine.virtual.counts import Counts, Kinds, Steps, kind
 from constraintlab.engine.virtual.roofline import Roofline
 from constraintlab.engine.virtual.service import Service
 from constraintlab.engine.virtual.stations import Stations, Stream, Tandem
@@ -149,3 +149,16 @@ def test_steps_are_counted_by_their_tokens_and_counts_are_differences():
     assert counts.steps.decodes + counts.steps.tokens / 4 == pytest.approx(counts.drawn, abs=4)
     a, b = Kinds({0: Steps(3.0), 2: Steps(1.0)}), Kinds({0: Steps(1.0)})
     assert (a - b)[0].steps == 2.0 and (a + b)[0].steps == 4.0 and (a - b)[2].steps == 1.0
+
+
+def test_answers_are_counted_by_reader_and_length_with_what_they_held():
+    counts = Counts()
+    for gap, prompt, tokens in ((0.0, 10, 20), (0.1, 10, 20), (0.1, 30, 40)):
+        counts.answered(gap, prompt, tokens)
+    assert counts.answers == {(0.0, 20): 1, (0.1, 20): 1, (0.1, 40): 1}
+    # 10 to 30 tokens over 20 steps twice, 30 to 70 over 40: means of 20, 20 and 50 tokens
+    assert counts.held_steps == 20 * 20 + 20 * 20 + 40 * 50
+    mean = (40 * 20 + 40 * 50) / 80
+    squares = (40 * (20**2 + 20**2 / 12) + 40 * (50**2 + 40**2 / 12)) / 80
+    assert counts.held_deviation == pytest.approx((squares - mean**2) ** 0.5 / mean)
+    assert (counts - counts).held_deviation == 0

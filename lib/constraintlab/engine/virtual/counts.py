@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
-from math import log2
+from math import log2, sqrt
 
 
 class Added:
@@ -42,20 +42,19 @@ class Steps(Added):
 
 @dataclass(slots=True)
 class Counts(Added):
-    """kinds: steps by `kind`. seconds: that passed. drawn: output tokens drawn; beyond: of those,
-    that came when three quarters of a stream's window had been drawn before in the same answer.
-    lost: tokens of KV that preemptions threw away. resident, waiting, open: request-seconds
-    admitted, not admitted, and from arrival until the last token is read. held: of the residents',
-    by tokens of KV set aside (token-seconds). lacks: seconds in which the first in the queue lacked
-    `slots`, `kv` or `prefill`, see `StepPlan.waits`. queued: output tokens that those in the queue
-    ask for. gaps: request-seconds of the residents by the seconds that their reader takes for a
-    token.
+    """kinds: steps by `kind`. seconds: that passed. drawn: output tokens drawn. lost: tokens of KV
+    that preemptions threw away. resident, waiting, open: request-seconds admitted, not admitted,
+    and from arrival until the last token is read. held: of the residents', by tokens of KV set
+    aside (token-seconds). lacks: seconds in which the first in the queue lacked `slots`, `kv` or
+    `prefill`, see `StepPlan.waits`. queued: output tokens that those in the queue ask for.
+    answers: that ended, by the seconds that their reader takes for a token and by their tokens;
+    held_steps, held_squares: tokens of KV of those and their squares, summed over the steps of each
+    answer.
     """
 
     kinds: Kinds = field(default_factory=lambda: Kinds())
     seconds: float = 0.0
     drawn: float = 0.0
-    beyond: float = 0.0
     lost: float = 0.0
     resident: float = 0.0
     waiting: float = 0.0
@@ -63,12 +62,29 @@ class Counts(Added):
     held: float = 0.0
     queued: float = 0.0
     lacks: dict[str, float] = field(default_factory=lambda: Sums())
-    gaps: dict[float, float] = field(default_factory=lambda: Sums())
+    answers: dict[tuple[float, int], float] = field(default_factory=lambda: Sums())
+    held_steps: float = 0.0
+    held_squares: float = 0.0
 
     @property
     def steps(self) -> Steps:
         """All steps together."""
         return sum(self.kinds.values(), Steps())
+
+    @property
+    def held_deviation(self) -> float:
+        """How much what a resident holds varies between residents: standard deviation ÷ mean."""
+        steps = sum(tokens * n for (_, tokens), n in self.answers.items())
+        if not self.held_steps:
+            return 0.0
+        return sqrt(max(0.0, self.held_squares * steps / self.held_steps**2 - 1))
+
+    def answered(self, gap: float, prompt: int, tokens: int) -> None:
+        """An answer ended, that grew by a token a step."""
+        self.answers[gap, tokens] += 1
+        middle = prompt + tokens / 2
+        self.held_steps += tokens * middle
+        self.held_squares += tokens * (middle**2 + tokens**2 / 12)
 
     def copy(self) -> Counts:
         """As they are now."""

@@ -42,7 +42,7 @@ class Service(Clock):
         self._resuming: list[tuple[float, int, Stream]] = []
         self._reading: list[float] = []
         self._window = stations.window
-        self._slow, self._behind = False, not self.tandem.passes
+        self._behind = not self.tandem.passes
 
     def serve(self, coming: Sequence[Stream], many: int, marks: Sequence[int]) -> list[Counts]:
         """Until so many requests have come. coming: those that come whatever happens. Returns the
@@ -57,7 +57,7 @@ class Service(Clock):
                 stream = heapq.heappop(self._coming)[2]
                 self._submit(stream)
                 if stream.gap:
-                    self._slow = self._behind = True
+                    self._behind = True
                 came += 1
                 if came == marks[0]:
                     self.counts.queued = sum([s.remaining for s in self.waiting])
@@ -108,10 +108,7 @@ class Service(Clock):
         took = (self.now - before) / max(1, steps)
         for i in range(steps):
             self.tandem.take(before + took * (i + 1), drawing)
-        full = 3 * self._window // 4
         for stream in drawing:
-            if stream.output.n > full:
-                self.counts.beyond += min(steps, stream.output.n - full)
             if stream.finish_reason is not None:
                 self._over(stream)
             elif self._behind and self._room(stream, 1) <= 0:
@@ -127,6 +124,7 @@ class Service(Clock):
     def _over(self, stream: Stream) -> None:
         """Its last token is under way: whose it was asks again when it is read."""
         heapq.heappush(self._reading, stream.read)
+        self.counts.answered(stream.gap, stream.size, stream.output.n)
         follows = self._after(stream, stream.read)
         if follows is not None:
             heapq.heappush(self._coming, (follows.arrival, follows.id, follows))
@@ -171,9 +169,6 @@ class Service(Clock):
         counts.held += took * middle * self.kv.block_size
         if plan.waits:
             counts.lacks[plan.waits] += took
-        if self._slow:
-            for stream in (*self.running, *gone):
-                counts.gaps[stream.gap] += took
 
 
 class Unwritten:

@@ -89,7 +89,7 @@ def title(v: Verdict | None) -> tuple[str, str]:
     change = f"{si(x)} → {si(x * v.worth[best], v.unit)}" if x else times(v.worth[best])
     if math.isinf(v.worth[best]):
         change = "no other limit is in sight"
-    if v.disagreement is not None and not v.sure:
+    if v.disagreement is not None and not v.fits:
         return f"A guess: a fix to {best.label} is worth most", shows
     if v.worth[best] < 1.1:
         return "No single fix helps: the limits stand close together", shows
