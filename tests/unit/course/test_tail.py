@@ -210,8 +210,11 @@ def slower(cost, k):
     return replace(cost, **{part: k * getattr(cost, part) for part in parts})
 
 
-@pytest.mark.parametrize("paces, sent", [([1.0], 1), ([1.1], 1), ([2.0, 1.0], 2), ([0.5, 0.4], 2)])
-def test_users_come_again_when_the_machine_had_another_pace(paces, sent):
+@pytest.mark.parametrize(
+    "paces, nearest",
+    [([1.0], 0), ([1.1], 0), ([2.0, 2.1], 1), ([0.5, 0.35, 0.36], 2), ([0.5, 0.38, 0.7, 0.2], 1)],
+)
+def test_users_come_again_when_the_machine_had_another_pace(paces, nearest):
     users, calls = thinking.thoughts(40), []
 
     async def face(name, setup, some, at):
@@ -227,7 +230,7 @@ def test_users_come_again_when_the_machine_had_another_pace(paces, sent):
     _, came = asyncio.run(
         pressure.at_load(stage, "x", replace(SETUP, slots=4), users, wanted=0.8, known=known)
     )
-    assert len(calls) == sent and came.at == calls[-1]
-    if sent == 2:
+    assert len(calls) == len(paces) and came.at == calls[nearest]
+    if nearest:
         rate = thinking.mean(users) * 39 / calls[1][-1]
         assert rate == pytest.approx(0.8 * known * paces[0], rel=0.02), "at the pace that it had"
