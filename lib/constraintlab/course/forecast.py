@@ -148,10 +148,10 @@ class Forecasts:
 
     def outcome(self, key: str, outcome: Outcome) -> Forecast:
         """What the fix gave. ValueError where nothing was foreseen under that key."""
-        kept = _read(self.progress, self.lab).get(key)
-        if kept is None:
+        found = kept(self.progress, self.lab).get(key)
+        if found is None:
             raise ValueError(f"nothing was foreseen under {key!r}: run that cell first")
-        done = kept.with_outcome(outcome)
+        done = found.with_outcome(outcome)
         self._keep(key, done)
         return done
 
@@ -159,12 +159,12 @@ class Forecasts:
         self.progress.put(self.lab, PART, key, forecast.as_dict())
 
 
-def _read(progress: Progress, lab: str) -> dict[str, Forecast]:
-    """What one lab kept; what this version can't read is no forecast."""
+def kept(progress: Progress, lab: str) -> dict[str, Forecast]:
+    """What one lab kept, by key; what this version can't read is no forecast."""
     found = {}
-    for key, kept in progress.lab(lab).get(PART, {}).items():
+    for key, data in progress.lab(lab).get(PART, {}).items():
         try:
-            found[key] = Forecast.from_dict(kept)
+            found[key] = Forecast.from_dict(data)
         except (KeyError, TypeError, ValueError):
             continue
     return found
@@ -172,5 +172,5 @@ def _read(progress: Progress, lab: str) -> dict[str, Forecast]:
 
 def score(progress: Progress) -> Score:
     """Of all labs of this learner."""
-    labs = (_read(progress, f"{i:02d}").values() for i in range(9))
+    labs = (kept(progress, f"{i:02d}").values() for i in range(9))
     return Score.of(f for lab in labs for f in lab)
