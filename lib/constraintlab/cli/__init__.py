@@ -8,7 +8,7 @@ import typer
 
 from constraintlab.bench.cli import app as bench
 from constraintlab.cli.attached import diagnose, watch
-from constraintlab.cli.learner import doctor
+from constraintlab.cli.learner import doctor, passport, reset
 from constraintlab.cli.models import convert, xray
 from constraintlab.cli.serving import link, load, serve
 from constraintlab.cli.virtual import perturb, plan
@@ -34,7 +34,8 @@ def version() -> None:
 
 
 COMMANDS = (
-    cluster, doctor, xray, convert, load, link, serve, watch, diagnose, perturb, plan, version,
+    cluster, doctor, passport, reset, xray, convert, load, link, serve, watch, diagnose, perturb,
+    plan, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
