@@ -11,6 +11,9 @@ from constraintlab.course.progress import Progress
 LEVELS: Mapping[str, float] = {"sure": 0.9, "think so": 0.7, "guess": 0.5}
 """What a learner says of an answer, and the probability that it is right which that stands for."""
 
+FEW = 5
+"""Answers from which on it is said whether a learner is too sure."""
+
 PART = "reveals"
 """Where a lab's progress keeps what was predicted when the truth was shown for the first time."""
 
@@ -88,7 +91,8 @@ class Calibration:
         if not self.said:
             return told + "."
         levels = ", ".join(f"{k}: {right} of {n}" for k, (n, right) in self.levels.items())
-        return f"{told}. {levels}. Brier score {self.brier:.2f}: {self._sense()}."
+        sense = f": {self._sense()}" if self.said >= FEW else ""
+        return f"{told}. {levels}. Brier score {self.brier:.2f}{sense}."
 
     def _sense(self) -> str:
         if self.over > 0.1:

@@ -140,7 +140,7 @@ def _ran(name: str, d: object) -> Ran | None:
         x = Estimate.from_dict(d["x"]) if d["x"] else Estimate.absent(d["unit"], "not measured")
         where = tuple(Resource(r) for r in d["constraint"])
         return Ran(name, x, where, str(d["outcome"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
 

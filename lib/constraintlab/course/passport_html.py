@@ -35,7 +35,7 @@ ol.strip { list-style: none; display: flex; flex-wrap: wrap; gap: 8px; padding: 
 ol.strip li { background: var(--card); border: 1px solid var(--line); border-radius: 4px;
   padding: 4px 10px 4px 6px }
 ol.strip b { display: inline-block; width: 20px; text-align: center; border-radius: 3px;
-  margin-right: 4px; font-weight: 400 }
+  margin-right: 4px; font-weight: 400; print-color-adjust: exact }
 figure { margin: 20px 0; overflow-x: auto } figure svg { max-width: 100%; height: auto }
 .dark { display: none }
 @media (prefers-color-scheme: dark) { .dark { display: block } .light { display: none } }

@@ -1,4 +1,4 @@
-"""A learner under way, for the passport's tests: three labs, one of them begun, and a test taken."""
+"""A learner under way, for the passport's tests: three labs, one of them begun, a test taken."""
 
 from constraintlab.course.forecast import PART, Forecast
 from constraintlab.course.hints import hint

@@ -25,13 +25,15 @@ def test_the_score_by_hand():
 @pytest.mark.parametrize(
     ("made", "sense"),
     [
-        ([said("b", "sure"), said("a", "sure")], "surer than you are right"),
-        ([said("a", "guess"), said("a", "guess")], "right more often"),
+        ([said("b", "sure"), said("a", "sure")] * 3, "surer than you are right"),
+        ([said("a", "guess")] * 5, "right more often"),
         ([said("a", "sure")] * 9 + [said("b", "sure")], "well judged"),
     ],
 )
 def test_it_says_which_way_a_learner_is_off(made, sense):
     assert sense in str(Calibration.of(made))
+    few = str(Calibration.of(made[:4]))
+    assert "Brier score" in few and sense not in few, "four answers say nothing of a person"
 
 
 def test_who_always_says_fifty_percent_scores_a_quarter():
