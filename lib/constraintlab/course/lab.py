@@ -192,7 +192,7 @@ def strip(progress: Progress) -> list:
     cells = []
     for i in range(9):
         kept = progress.lab(f"{i:02d}").get("strip", {}).get("cell")
-        if kept:
+        if isinstance(kept, dict):
             # A name that this version does not know shows as a lab without a constraint.
             known = kept.get("constraint") in set(Resource)
             where = Resource(kept["constraint"]) if known else None
