@@ -201,9 +201,11 @@ def _gains(found: Migration, theme: str) -> dict:
 
     c, y, dots, rules = THEMES[theme], _y(found), [], []
     for i, (_, fix) in enumerate(rows(found)):
-        for e, kind, off in ((fix.predicted, "predicted", -3), (fix.measured, "measured", 3)) if (
-            fix and _drawable(fix)
-        ) else ():
+        for e, kind, off in (
+            ((fix.predicted, "predicted", -3), (fix.measured, "measured", 3))
+            if (fix and _drawable(fix))
+            else ()
+        ):
             at = ROW * (i + 0.5) + off
             dots.append({"x": e.value, "y": at, "kind": kind})
             if e.low > 0 and math.isfinite(e.high):

@@ -124,6 +124,12 @@ class TierStage:
         self.panel.set_verdict(found)
         return Tiered(tiers, modelled, measured, found, spent)
 
+    async def free(self) -> None:
+        """End Ray; runs that follow are modelled."""
+        if self._cluster is not None:
+            cluster, self._cluster, self.why = self._cluster, None, "Ray was ended"
+            await asyncio.to_thread(cluster.close)
+
     def close(self) -> None:
         """End Ray, and let the panel rest on what it last showed."""
         if self._cluster is not None:
