@@ -124,7 +124,8 @@ def odd_kernel(notebook: dict) -> list[str]:
 
 
 RUNS = (
-    "run", "serve", "stream", "stalled", "tapped", "face", "spar", "many", "fewest_replicas", "play",
+    "run", "serve", "stream", "stalled", "tapped", "face", "spar", "many", "fewest_replicas",
+    "play",
 )  # fmt: skip
 """Calls that measure something, besides all with `race` in their names."""
 

@@ -89,9 +89,7 @@ def check_replicas(answer: object) -> Result:
         want = replicas(case.ttft, case.limit)
         if got != want:
             return Result(False, _hint(case, got, want))
-    return Result(
-        True, f"enough for 99 of 100, and not one replica more, on all {len(CASES)} loads"
-    )
+    return Result(True, f"enough for 99 of 100, and none too many, on all {len(CASES)} loads")
 
 
 def _range(asked: object, case: Case) -> str:

@@ -91,6 +91,13 @@ def gain(before: Tiered, after: Tiered) -> Estimate:
     return Estimate(x, x, x, "×", "modelled: virtual clock")
 
 
+def told(gain: Estimate) -> str:
+    """A note below a table in which a gain stands as measured."""
+    if gain.source == "measured":
+        return "Tokens a second, on Ray Serve."
+    return "Nothing was measured here: the virtual clock ran instead, and its gain is modelled."
+
+
 def workload(requests: int) -> Workload:
     """All there within a moment: prompts of digits, which the reasoner goes on with, and answers
     of an exact length."""
