@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from constraintlab.load.target import Target
 
 EXTRA = "Ray is not installed here: pip install 'constraintlab[cluster]' runs the tiers for real"
 """What a learner without it is told."""
+
+NOISY = ("ray._private.worker", "ray._private.authentication.authentication_token_setup")
+"""Ray's loggers that warn, in whichever cell runs, of what no learner did."""
 
 PATIENCE = 60.0
 """Seconds that tiers may take to be there, before a run goes on without them."""
@@ -95,6 +99,8 @@ class TierCluster:
             cluster.close()
 
     def _start(self) -> None:
+        for name in NOISY:
+            logging.getLogger(name).setLevel(logging.ERROR)
         try:
             from constraintlab.cluster.layout import Layout
             from constraintlab.cluster.local import Cluster
