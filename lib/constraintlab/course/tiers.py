@@ -39,7 +39,7 @@ FROM, UPTO = 0.2, 0.65
 """The part of a run's tokens that its rate is taken from: requests wait for every slot then."""
 
 EDGES = 0.03
-"""By so much a run's beginning and end move a rate on the virtual clock, where nothing else does."""
+"""By so much a run's beginning and end move a rate on the virtual clock; nothing else does."""
 
 COSTS = "modelled: a simulated device, 40 ms a step"
 
