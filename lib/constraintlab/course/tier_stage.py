@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from constraintlab.course import tier_cluster, tiers_virtual
+from constraintlab.course.roof import Roof
 from constraintlab.course.show import Text
 from constraintlab.course.tier_cluster import TierCluster
 from constraintlab.course.tiers import SETUP, STEP, Tiered, Tiers, verdict
@@ -76,6 +77,7 @@ class TierStage:
             chips = ("modelled · virtual clock", *chips[1:])
         self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)
         self.panel.set_strip(lab.strip())
+        Roof(self.panel).draw(lab.capacities)
         self.panel.set_timeline([
             Series(NAMES[1], "decode slots taken", Resource.SLOTS),
             Series(NAMES[0], "prefill replicas busy", Resource.COMPUTE),

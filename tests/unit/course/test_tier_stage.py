@@ -9,10 +9,16 @@ import pytest
 from constraintlab.course import tier_cluster, tier_stage
 from constraintlab.course.tier_stage import TierSource, TierStage
 from constraintlab.course.tiers import Tiers
+from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
 from constraintlab.load.live import Counters
 
-LAB = SimpleNamespace(number="08", capacities=SimpleNamespace(cores=2.0), strip=lambda: [])
+CAPS = Capacities(
+    {"float32": Estimate.of([1e11], "FLOP/s")}, Estimate.of([1e10], "B/s"),
+    Estimate.of([1e9], "B/s"), cores=2.0,
+)  # fmt: skip
+LAB = SimpleNamespace(number="08", capacities=CAPS, strip=lambda: [])
 SPENT = {"gateway": 1e-4, "prefill": 1e-4, "decode": 2e-4, "client": 1e-4}
 
 
