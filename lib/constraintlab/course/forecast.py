@@ -32,8 +32,8 @@ Outcome = Gain | tuple[Gain, Verdict]
 
 
 def _measured(gain: Gain) -> Estimate:
-    """With a spread, its own or the one that is assumed."""
-    if isinstance(gain, Estimate) and gain.low < gain.high:
+    """With a spread, its own or the one that is assumed; what was modelled stays as it is."""
+    if isinstance(gain, Estimate) and (gain.low < gain.high or gain.source.startswith("modelled")):
         return gain
     x = gain.value if isinstance(gain, Estimate) else gain
     source = f"measured: once, ±{ONCE:.0%} assumed"
@@ -61,6 +61,11 @@ class Forecast:
         gain, verdict = outcome if isinstance(outcome, tuple) else (outcome, None)
         bound = verdict.constraint if verdict else ()
         return replace(self, measured=_measured(gain), bound=bound)
+
+    @property
+    def tried(self) -> bool:
+        """Whether somebody did it: a gain on a virtual clock is held against no machine."""
+        return self.measured is not None and not self.measured.source.startswith("modelled")
 
     @property
     def error(self) -> float:
@@ -115,7 +120,7 @@ class Score:
     @classmethod
     def of(cls, forecasts: Iterable[Forecast]) -> Score:
         """Of those that were measured; one without a finite error is as far off as can be."""
-        done = [f for f in forecasts if f.measured is not None]
+        done = [f for f in forecasts if f.tried]
         errors = [abs(f.error) if math.isfinite(f.error) else math.inf for f in done]
         named = [f.right for f in done if f.right is not None]
         return cls(

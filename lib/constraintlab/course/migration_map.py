@@ -101,7 +101,7 @@ def migration(progress: Progress, before: str = "08") -> Migration:
         if lab >= before:
             break
         cell, found = cells.get(lab), kept(progress, lab).values()
-        fixes = tuple(f for f in found if f.measured is not None)
+        fixes = tuple(f for f in found if f.tried)
         where = cell.constraint if cell else None
         stops.append(Stop(lab, cell is not None, where, cell.note if cell else "", fixes))
     return Migration(tuple(stops))

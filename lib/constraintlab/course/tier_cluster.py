@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from constraintlab.load.target import Target
 
 EXTRA = "Ray is not installed here: pip install 'constraintlab[cluster]' runs the tiers for real"
 """What a learner without it is told."""
+
+NOISY = "ray._private"
+"""Ray's loggers that speak, in whichever cell runs, of what no learner did. Errors are raised."""
 
 PATIENCE = 60.0
 """Seconds that tiers may take to be there, before a run goes on without them."""
@@ -95,13 +99,14 @@ class TierCluster:
             cluster.close()
 
     def _start(self) -> None:
+        logging.getLogger(NOISY).setLevel(logging.CRITICAL)
         try:
             from constraintlab.cluster.layout import Layout
             from constraintlab.cluster.local import Cluster
             from constraintlab.serving.options import Options
 
             layout = Layout(setup=SETUP, options=Options(port=0), simulated_ms=1000 * STEP)
-            made = Cluster(layout)
+            made = Cluster(layout, wanted=lambda: not self._given_up)
         except Exception as error:  # whatever Ray raises, the lab goes on without it
             self.why = f"Ray did not start: {(str(error) or type(error).__name__).splitlines()[0]}"
             return

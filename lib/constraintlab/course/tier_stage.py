@@ -7,10 +7,12 @@ measured. Where no tiers can run, the panel shows the virtual clock's requests, 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping
 
 from constraintlab.course import tier_cluster, tiers_virtual
+from constraintlab.course.roof import Roof
 from constraintlab.course.show import Text
 from constraintlab.course.tier_cluster import TierCluster
 from constraintlab.course.tiers import SETUP, STEP, Tiered, Tiers, verdict
@@ -30,6 +32,9 @@ REPLAY = 2.0
 """Seconds in which the panel shows a run of the virtual clock, however long that took there."""
 
 BEAT = 0.1
+
+BUDGET = 80.0
+"""Seconds that a run on Ray may take, new replicas and all, before the lab goes on without it."""
 
 
 class TierSource:
@@ -72,6 +77,7 @@ class TierStage:
             chips = ("modelled · virtual clock", *chips[1:])
         self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)
         self.panel.set_strip(lab.strip())
+        Roof(self.panel).draw(lab.capacities)
         self.panel.set_timeline([
             Series(NAMES[1], "decode slots taken", Resource.SLOTS),
             Series(NAMES[0], "prefill replicas busy", Resource.COMPUTE),
@@ -108,8 +114,7 @@ class TierStage:
         try:
             if self._cluster is not None:
                 try:
-                    await asyncio.to_thread(self._cluster.scale, tiers)
-                    x, spent = await asyncio.to_thread(self._cluster.run, requests, self._look)
+                    x, spent = await self._measured(tiers, requests)
                     measured = Estimate.of([x], "tok/s", "measured")
                 except Exception as error:  # whatever Ray raises, the lab goes on without it
                     self._without(f"Ray's tiers failed: {str(error) or type(error).__name__}")
@@ -124,6 +129,12 @@ class TierStage:
         self.panel.set_verdict(found)
         return Tiered(tiers, modelled, measured, found, spent)
 
+    async def free(self) -> None:
+        """End Ray; runs that follow are modelled."""
+        if self._cluster is not None:
+            cluster, self._cluster, self.why = self._cluster, None, "Ray was ended"
+            await asyncio.to_thread(cluster.close)
+
     def close(self) -> None:
         """End Ray, and let the panel rest on what it last showed."""
         if self._cluster is not None:
@@ -131,9 +142,21 @@ class TierStage:
             self._cluster = None
         self.panel.close()
 
+    async def _measured(self, tiers: Tiers, requests: int) -> tuple[float, dict[str, float]]:
+        def scaled() -> tuple[float, dict[str, float]]:
+            cluster.scale(tiers)
+            return cluster.run(requests, self._look)
+
+        cluster = self._cluster
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(scaled), BUDGET)
+        except TimeoutError:
+            raise TimeoutError(f"{tiers.name} took over {BUDGET:.0f} s") from None
+
     def _without(self, why: str) -> None:
         cluster, self._cluster, self.why = self._cluster, None, why.rstrip(".")
-        cluster.close()
+        # It may hang where it failed: nobody waits for its end.
+        threading.Thread(target=cluster.close, daemon=True).start()
 
     def _look(self, fleet: Fleet, replicas: Mapping[str, list]) -> None:
         """From the thread that runs."""
