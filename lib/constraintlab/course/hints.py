@@ -79,6 +79,15 @@ HINTS: Mapping[str, tuple[str, ...]] = {
         "on), so that two long ones don't take turns all the time; within a level, who came first. "
         "As a key to sort by: (it is not the oldest, its level, its arrival).",
     ),
+    "08.replicas": (
+        "A promise for 99 of 100 is a count, and no average. For one list of seconds: how many are "
+        "within the limit, and how many may be late?",
+        "Begin with one replica, and add one while too many are late. More are never slower, so "
+        "the first number that is enough is the fewest.",
+        "At least 0.99 × the length of the list must be at or below the limit. Count those with a "
+        "sum over the list; return n once they are enough, else try n + 1. Some stay late however "
+        "many you buy, so don't wait for all.",
+    ),
 }
 """By checker: two or three sentences or so, in the order in which they are given."""
 

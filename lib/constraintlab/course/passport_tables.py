@@ -61,7 +61,7 @@ def pages(found: Passport) -> Iterator[tuple[LabPage, list[tuple[str, Table]]]]:
     """Each lab that was begun, with its captioned tables."""
     for lab in found.labs:
         if lab.begun:
-            tables = ("Measured", _runs(lab)), ("Predicted", _asked(lab)), ("Fixes", _fixes(lab))
+            tables = ("Runs", _runs(lab)), ("Predicted", _asked(lab)), ("Fixes", _fixes(lab))
             yield lab, [(caption, table) for caption, table in tables if table.rows]
 
 
@@ -70,8 +70,9 @@ def _runs(lab: LabPage) -> Table:
     for r in lab.runs:
         spread = f" ±{r.x.spread:.0%}" if finite(r.x.value) and finite(r.x.spread) else ""
         bound = " and ".join(c.label for c in r.constraint) or r.outcome
-        rows.append((r.name, si(r.x.value, r.x.unit) + spread, bound))
-    return Table(("run", "throughput", "what bound"), rows)
+        source = r.x.source.split(":")[0]
+        rows.append((r.name, si(r.x.value, r.x.unit) + spread, source, bound))
+    return Table(("run", "throughput", "source", "what bound"), rows)
 
 
 def _asked(lab: LabPage) -> Table:

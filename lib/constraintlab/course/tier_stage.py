@@ -127,6 +127,7 @@ class TierStage:
         seen = modelled if measured.missing else measured
         found = verdict(tiers, seen, spent, self.lab.capacities.cores)
         self.panel.set_verdict(found)
+        self.lab.measured(tiers.name, found)
         return Tiered(tiers, modelled, measured, found, spent)
 
     async def free(self) -> None:

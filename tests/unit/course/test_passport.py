@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from constraintlab.course.hints import HINTS
 from constraintlab.course.passport import passport
 from constraintlab.course.passport_command import main, show
 from constraintlab.course.passport_html import page
@@ -37,7 +38,7 @@ def test_it_holds_what_each_lab_left(learned):
     assert one.open == {"later": "a"} and one.hints == {"score_peak": 1}
     assert one.checks == {"score_peak": False} and set(one.fixes) == {"workspace", "no autograd"}
     assert found.labs[3].begun and not found.labs[3].done and not found.labs[2].begun
-    assert found.done == 2 and found.solved == (1, 8)
+    assert found.done == 2 and found.solved == (1, len(HINTS))
     assert found.transfer == {"before": (3, 12), "after": None}
     assert (found.learner.asked, found.learner.right, found.predictor.n) == (3, 1, 2)
 
@@ -50,7 +51,7 @@ def said(found, capsys, width=100):
 def test_the_terminal_shows_all_of_it(learned, capsys):
     text = said(passport(learned), capsys)
     for part in (
-        "00 no limit → 01 ● compute", "2 of 9", "Brier score 0.45", "1 of 8 solved",
+        "00 no limit → 01 ● compute", "2 of 9", "Brier score 0.45", f"1 of {len(HINTS)} solved",
         "before the labs: 3 of 12 points", "after the labs: not taken", "12.3 k tok/s",
         "compute and bandwidth", "What binds <naive> attention?", "fresh pages, think so",
         "not revealed yet", "×3.10", "✗ score_peak (1 hint)", "AMD EPYC, 2 cores, AVX2",

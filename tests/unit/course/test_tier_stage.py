@@ -18,7 +18,7 @@ CAPS = Capacities(
     {"float32": Estimate.of([1e11], "FLOP/s")}, Estimate.of([1e10], "B/s"),
     Estimate.of([1e9], "B/s"), cores=2.0,
 )  # fmt: skip
-LAB = SimpleNamespace(number="08", capacities=CAPS, strip=lambda: [])
+LAB = SimpleNamespace(number="08", capacities=CAPS, strip=lambda: [], measured=lambda *_: None)
 SPENT = {"gateway": 1e-4, "prefill": 1e-4, "decode": 2e-4, "client": 1e-4}
 
 
