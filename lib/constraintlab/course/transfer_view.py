@@ -82,8 +82,8 @@ def view(test: Transfer):
 
 _INTRO = (
     "Six serving stacks on the virtual clock. Find out from the figures what limits the output "
-    "tokens a second, and what would then. `Host` is the engine's host time and the front end's "
-    "core alike. Two points a card."
+    "tokens a second, and what would then. <i>Host</i> is the engine's host time and the front "
+    "end's core alike. Two points a card."
 )
 
 
