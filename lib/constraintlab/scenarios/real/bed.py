@@ -66,6 +66,8 @@ class Bed:
         before, passed = _cpu(front), self._passed()
         asyncio.run(users.serve())
         spent, carried = _cpu(front) - before, self._passed() - passed
+        if self._link:
+            self._link.set(rate=None)  # what those who left would have got is in nobody's way
         failed = [r for r in users.records if r.status not in ("ok", "cancelled")]
         if failed:
             raise RuntimeError(f"{scenario.name}: {len(failed)} failed: {failed[0].error}")
@@ -106,8 +108,10 @@ class Bed:
         return Own(seen.schedule, seen.sample, seen.frame, seen.wire)
 
     def _change(self, rig: Rig) -> None:
-        """Once the server has noticed that the clients of the run before are gone."""
+        """Once link and server have noticed that the clients of the run before are gone."""
         end = time.monotonic() + PATIENCE
+        while self._link and self._link.stats().connections and time.monotonic() < end:
+            time.sleep(0.01)
         while True:
             try:
                 self.server.change(rig)
