@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from statistics import median
 
-from constraintlab.course.judge import Seen, judge
+from constraintlab.course.judge import REAL, Seen, judge
 from constraintlab.scenarios.real.bed import Bed
 from constraintlab.scenarios.real.draw import draw
 
@@ -18,12 +18,10 @@ CUT, LEAST = 0.25, 0.15
 """Deeper than on the virtual clock, and what is small is looked at once: a run repeats within some
 percent here, not exactly."""
 
-SOURCE = "measured: a real stack, its device simulated"
-
 
 def judged(bed: Bed, seed: int, scenarios: int, whole: bool) -> Iterator[Seen]:
     """Each scenario in its turn; whole: also what binds next, and what the fix is worth."""
-    held = partial(judge, run=bed.run, cut=CUT, least=LEAST, whole=whole, source=SOURCE)
+    held = partial(judge, run=bed.run, cut=CUT, least=LEAST, whole=whole, source=REAL)
     for number in range(scenarios):
         yield held(draw(seed, number, bed.own), SEEDS)
 

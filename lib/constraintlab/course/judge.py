@@ -28,6 +28,9 @@ from constraintlab.scenarios.run import Run, run
 from constraintlab.scenarios.run import together as seen_together
 from constraintlab.scenarios.scenario import Scenario
 
+VIRTUAL = "modelled: the virtual clock"
+REAL = "measured: a real stack, its device simulated"
+
 WIDE = 0.15
 """The largest half width of an interval that lets a second share pass for the largest."""
 
@@ -142,7 +145,7 @@ def judge(
     cut: float = CUT,
     least: float = LEAST,
     whole: bool = True,
-    source: str = "modelled: the virtual clock",
+    source: str = VIRTUAL,
 ) -> Seen:
     """Run, diagnose, perturb, remove what was named, and fix it. run, cut, least: see `perturb`;
     whole: False for the constraint alone; source: of what is measured."""
