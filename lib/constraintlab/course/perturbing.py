@@ -79,6 +79,7 @@ def as_dict(seen: Seen) -> dict:
 
 def show(seen: Seen) -> None:
     """The table, a sentence above it and one below."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -88,7 +89,11 @@ def show(seen: Seen) -> None:
         f"predicted {seen.verdict.predicted:,.0f}. {len(seen.truth.seeds)} workloads, each "
         f"capacity cut by {CUT:.0%}."
     )
-    table = Table("capacity", "elasticity", "95%", "predicted", "share", "predicted", "")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("capacity", no_wrap=True)
+    for name in ("elasticity", "95%", "predicted", "share", "predicted"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
     for name, e, pe, s, ps, agrees in sorted(rows(seen), key=lambda r: -r[1].value):
         table.add_row(
             name, f"{e.value:.2f}", f"{e.low:.2f} … {e.high:.2f}", _number(pe), f"{s.value:.2f}",
