@@ -70,6 +70,16 @@ def test_doctor_s_code_is_alone_and_is_read_by_another(monkeypatch):
     assert json.loads(call("doctor", "--json").stdout)["code"] == code.strip()
 
 
+@pytest.mark.parametrize("flags", [(), ("--real",)])
+def test_perturb_says_which_stack_it_means(monkeypatch, flags):
+    from constraintlab.course import perturbing
+
+    seen = []
+    monkeypatch.setattr(perturbing, "main", lambda *given: seen.append(given) or 0)
+    assert call("perturb", "3", "--seed", "7", *flags).exit_code == 0
+    assert seen == [(7, 3, 5, False, bool(flags))]
+
+
 def test_a_mistyped_code_is_no_machine():
     done = call("doctor", "--read", "AAAAA-AAAAA-AAAAA-AAAAA")
     assert done.exit_code == 2 and "mistyped" in done.stderr and done.stdout == ""

@@ -1,4 +1,4 @@
-"""On the virtual clock: `perturb`, `plan`."""
+"""What is worked out, on the virtual clock for the most part: `perturb`, `plan`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ def perturb(
     seed: int = typer.Option(0, help="Of the scenarios that are drawn."),
     workloads: int = typer.Option(5, help="Seeded workloads, for the interval: 2 to 6, 8 or 10."),
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    real: bool = typer.Option(False, "--real", help="On a real stack of processes: minutes."),
 ) -> None:
     """Cut each capacity of a scenario on the virtual clock: elasticities, beside the predicted."""
     from constraintlab.course import perturbing
 
-    raise typer.Exit(perturbing.main(seed, scenario, workloads, json))
+    raise typer.Exit(perturbing.main(seed, scenario, workloads, json, real))
 
 
 def plan(
