@@ -110,6 +110,10 @@ class TierCluster:
         except Exception as error:  # whatever Ray raises, the lab goes on without it
             self.why = f"Ray did not start: {(str(error) or type(error).__name__).splitlines()[0]}"
             return
+        self._arrived(made)
+
+    def _arrived(self, made) -> None:
+        """Keep it, if anybody still waits for it."""
         with self._lock:
             if not self._given_up:
                 self._cluster, self.url = made, made.url
