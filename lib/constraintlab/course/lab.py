@@ -10,6 +10,7 @@ from typing import TypeVar
 from constraintlab.course.check import Result, check
 from constraintlab.course.forecast import Forecasts, Outcome, score
 from constraintlab.course.forecast_table import beside
+from constraintlab.course.hints import Hint, hint
 from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress
@@ -140,6 +141,19 @@ class Lab:
         self.progress.put(self.number, "checks", name, result.ok)
         return result
 
+    def hint(self, name: str) -> Hint:
+        """The next hint of an exercise, e.g. `lab.hint("score_peak")`; a further one each time."""
+        return hint(self.progress, self.number, name)
+
+    def measured(self, name: str, verdict: Verdict) -> None:
+        """Keep what a run came to: its throughput and what bound. Called by the stages."""
+        x = verdict.measured
+        kept = {
+            "x": x.as_dict() if x else None, "unit": verdict.unit, "outcome": verdict.outcome,
+            "constraint": [r.value for r in verdict.constraint],
+        }  # fmt: skip
+        self.progress.put(self.number, "runs", name, kept)
+
     def claim(self, text: str, holds: bool, seen: str = "") -> None:
         """Print an invariant that must hold on any machine; nbval compares the line.
 
@@ -149,7 +163,11 @@ class Lab:
 
     def finish(self, note: str, constraint: Resource | None = None) -> None:
         """Put this lab's cell on the migration strip, which the next labs carry on."""
-        cell = {"constraint": constraint.value if constraint else None, "note": note}
+        cell = {
+            "constraint": constraint.value if constraint else None, "note": note,
+            "machine": self.where if self._capacities else "", "preset": self.preset,
+            "date": time.strftime("%Y-%m-%d"),
+        }  # fmt: skip
         self.progress.put(self.number, "strip", "cell", cell)
 
     def strip(self) -> list:
@@ -174,7 +192,7 @@ def strip(progress: Progress) -> list:
     cells = []
     for i in range(9):
         kept = progress.lab(f"{i:02d}").get("strip", {}).get("cell")
-        if kept:
+        if isinstance(kept, dict):
             # A name that this version does not know shows as a lab without a constraint.
             known = kept.get("constraint") in set(Resource)
             where = Resource(kept["constraint"]) if known else None
