@@ -9,6 +9,7 @@ import typer
 
 from constraintlab.bench.cli import app as bench
 from constraintlab.cluster_cli import cluster
+from constraintlab.room.command import join, leave, room
 
 app = typer.Typer(no_args_is_help=True)
 ARCH = typer.Option(
@@ -31,7 +32,8 @@ FLOPS = typer.Option(None, help="A GPU's peak FLOP/s: 989e12 for an H100 in bf16
 BYTES = typer.Option(None, help="A GPU's peak bytes/s: 3.35e12 for an H100.")
 SLO = typer.Option("", help="What was promised: ttft=500ms,itl=50ms,e2e=10.")
 app.add_typer(bench, name="bench")
-app.command()(cluster)
+for command in (cluster, room, join, leave):
+    app.command()(command)
 
 
 @app.callback()

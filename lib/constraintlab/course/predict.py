@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from constraintlab.course.progress import Progress
@@ -15,15 +15,22 @@ class Prediction:
     """A question with a few answers; the learner's click is kept, and no click is an answer too.
 
     Shown in a notebook as a row of buttons. `reveal` holds the choice against the truth.
+    chosen: called with each choice once it is kept.
     """
 
     def __init__(
-        self, progress: Progress, lab: str, key: str, question: str, options: Sequence[str]
+        self,
+        progress: Progress,
+        lab: str,
+        key: str,
+        question: str,
+        options: Sequence[str],
+        chosen: Callable[[str], object] = lambda option: None,
     ) -> None:
         if len(set(options)) < 2:
             raise ValueError(f"{key}: a prediction needs at least two different options")
         self.lab, self.key, self.question, self.options = lab, key, question, tuple(options)
-        self._progress = progress
+        self._progress, self._chosen = progress, chosen
         kept = progress.lab(lab).get("predictions", {}).get(key)
         self.choice = kept if kept in self.options else None
         self._box = None
@@ -34,6 +41,7 @@ class Prediction:
             raise ValueError(f"{option!r} is not among the options: {', '.join(self.options)}")
         self.choice = option
         self._progress.put(self.lab, "predictions", self.key, option)
+        self._chosen(option)
 
     def widget(self):
         """The ipywidgets box: question, buttons, what was noted."""
