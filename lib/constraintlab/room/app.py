@@ -29,14 +29,21 @@ from constraintlab.room.pace import Pace
 from constraintlab.room.state import state
 from constraintlab.room.store import Full, Store, Stranger
 
-CONTROLS = ("room-enter", "room-previous", "room-question", "room-next", "room-reveal", "room-theme")
+CONTROLS = (
+    "room-enter",
+    "room-previous",
+    "room-question",
+    "room-next",
+    "room-reveal",
+    "room-theme",
+)
 """Controls a person uses on the page; each has a browser test that it reacts."""
 
 STATIC = Path(__file__).parent / "static"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
@@ -106,9 +113,7 @@ class Room:
             raise Stranger("this room does not know this laptop: join first")
         self._pace(self._learners, told.token)
         said = await self._do(lambda: self._store.take(told.token, items), changes=True)
-        refused += [
-            {"seq": i.seq, "why": why} for i, why in zip(items, said, strict=True) if why
-        ]
+        refused += [{"seq": i.seq, "why": why} for i, why in zip(items, said, strict=True) if why]
         taken = [i.seq for i, why in zip(items, said, strict=True) if not why]
         return _json({"taken": taken, "refused": refused})
 

@@ -54,9 +54,11 @@ class Client:
         if reply.status != 200:
             raise RoomError(f"the room at {place} says: {reply.why}")
         self._kept.change(
-            lambda now: replace(mine, seq=now.seq, unsent=now.unsent)
-            if now and now.token == mine.token
-            else mine
+            lambda now: (
+                replace(mine, seq=now.seq, unsent=now.unsent)
+                if now and now.token == mine.token
+                else mine
+            )
         )
         self._sender.wake()
         return f"Joined the room at {place}. {SENT}"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import typer
 
-HOST = typer.Option("0.0.0.0", help="Address to listen on: this machine's own network unless given.")
+HOST = typer.Option(
+    "0.0.0.0", help="Address to listen on: this machine's own network unless given."
+)
 PORT = typer.Option(8765, min=0, max=65535, help="Port to listen on; 0 takes a free one.")
 FILE = typer.Option(None, help="The room's file, to be resumed or made; else one for all rooms.")
 NEW = typer.Option(False, "--new", help="A fresh room; the one before is kept under its date.")
 WHERE = typer.Argument(help="What the screen shows: CODE@192.168.1.5:8765.")
 
 
-def room(
-    port: int = PORT, host: str = HOST, file: Path | None = FILE, new: bool = NEW
-) -> None:
+def room(port: int = PORT, host: str = HOST, file: Path | None = FILE, new: bool = NEW) -> None:
     """Serve a room for a workshop: predictions as a histogram, measurements beside each other.
 
     Laptops join with the code that it prints. Started again, it is the same room, with the same
@@ -58,7 +58,7 @@ def welcome(store, hosts: list[str], port: int) -> str:
     back = f", resumed with {_count(store.joined)}" if store.resumed else ""
     lines = [
         f"Room {store.code}{back}. Ctrl-C ends it; started again, it is the same room.",
-        f"Learners:    lab.join(\"{store.code}@{where[0]}\")   in a notebook, or",
+        f'Learners:    lab.join("{store.code}@{where[0]}")   in a notebook, or',
         f"             constraintlab join {store.code}@{where[0]}   in a terminal",
         f"Any browser: http://{where[0]}   and the code",
         f"Your screen: http://{where[0]}/#{store.key}   (the instructor's key: {store.key})",

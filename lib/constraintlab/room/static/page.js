@@ -160,21 +160,20 @@ async function decide(what, { lab, key: name }) {
 
 function step(by) {
     if ($("controls").hidden) return;
-    const at = Number(control("question").value) + by;
+    const at = by + state.questions.findIndex(
+        (q) => q.lab === state.shown.lab && q.key === state.shown.key);
     if (state.questions[at]) decide("open", state.questions[at]);
 }
 
 function theme(name) {
     document.documentElement.dataset.theme = remembered("theme", name);
     control("theme").textContent = name === "dark" ? "Light" : "Dark";
-    last = "";
 }
 
 control("previous").addEventListener("click", () => step(-1));
 control("next").addEventListener("click", () => step(1));
-control("question").addEventListener("change", () => step(
-    Number(control("question").value) - state.questions.findIndex(
-        (q) => q.lab === state.shown.lab && q.key === state.shown.key)));
+control("question").addEventListener("change", () =>
+    decide("open", state.questions[Number(control("question").value)]));
 control("reveal").addEventListener("click", () => decide("reveal", state.shown));
 control("theme").addEventListener("click", () =>
     theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
