@@ -21,9 +21,6 @@ export function number(value, unit) {
     return `${digits} ${unit}`;
 }
 
-/** What the unit says beyond its sign: `from one pass`. */
-export const about = (unit) => unit.replace(/^[×%]\s*/, "");
-
 /** [low, high] of an axis that has room on both sides. */
 export function domain(values) {
     const [low, high] = [Math.min(...values), Math.max(...values)];

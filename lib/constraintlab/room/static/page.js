@@ -1,6 +1,6 @@
 // The room's page: asks the room every half second, shows its state, passes on what is decided.
 
-import { about, make, strip } from "./draw.js";
+import { make, strip } from "./draw.js";
 
 const $ = (id) => document.getElementById(id);
 const control = (name) => document.querySelector(`.room-${name}`);
@@ -74,6 +74,7 @@ function question(q) {
     $("place").textContent = `· question ${1 + mine.findIndex((m) => m.key === q.key)} of `
         + `${mine.length} · ${done} of ${state.joined} have finished this lab`;
     $("question").textContent = q.question;
+    $("room").classList.toggle("revealed", q.revealed);
     const most = Math.max(1, ...q.options.map((o) => Math.max(o.predicted, o.measured ?? 0)));
     const rows = q.options.map((o) => {
         const name = make("span", { class: `text${o.resource ? ` r-${o.resource}` : ""}` }, o.text);
@@ -118,8 +119,8 @@ function measured(q) {
     const some = q.revealed && q.values.length > 0;
     $("strip").hidden = !some;
     if (some) {
-        const n = q.values.length === 1 ? "1 laptop" : `${q.values.length} laptops beside each other`;
-        $("strip-title").textContent = `Measured, ${n}: ${about(q.unit)} (log axis)`;
+        const n = q.values.length === 1 ? "1 laptop" : `${q.values.length} laptops`;
+        $("strip-title").textContent = `Measured by ${n}: ${q.unit}. Log axis.`;
         strip($("dots"), q.values, q.median, q.unit);
     }
     const bound = q.revealed ? q.binds : [];
