@@ -1,11 +1,11 @@
-"""The room's page: the histogram grows while laptops predict, and the reveal is the instructor's."""
+"""The room's page: a histogram that grows, and a reveal that is the instructor's alone."""
 
 import re
 
 import pytest
+from tests.unit.room.running import finish, measurement, prediction, running, token
 
 from constraintlab.bench.browser import OUTSIDE
-from tests.unit.room.running import KEY, LAB, finish, measurement, prediction, running, token
 
 OPTIONS = ("about the same", "×2 to ×5", "×5 to ×25", "×25 to ×32")
 BARS = (
