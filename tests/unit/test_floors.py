@@ -12,7 +12,7 @@ LIB = Path(__file__).resolve().parents[2] / "lib" / "constraintlab"
 
 BELOW_COURSE = {
     "limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster", "watch",
-    "scenarios",
+    "scenarios", "room",
 }  # fmt: skip
 MAY_IMPORT = {
     "limits": set(),
@@ -28,6 +28,8 @@ MAY_IMPORT = {
     "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
     "cluster_cli": {"cluster", "engine", "serving"},
+    # The server and the page know questions, resources and colours: no engine, no course.
+    "room": {"limits", "panel"},
     "course": BELOW_COURSE,
     "gameday": BELOW_COURSE | {"course"},
     "bench": BELOW_COURSE | {"course"},

@@ -13,6 +13,7 @@ from constraintlab.cli.models import convert, xray
 from constraintlab.cli.serving import link, load, serve
 from constraintlab.cli.virtual import perturb, plan
 from constraintlab.cluster_cli import cluster
+from constraintlab.room.command import join, leave, room
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(bench, name="bench")
@@ -35,7 +36,7 @@ def version() -> None:
 
 COMMANDS = (
     cluster, doctor, passport, reset, xray, convert, load, link, serve, watch, diagnose, perturb,
-    plan, version,
+    plan, room, join, leave, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

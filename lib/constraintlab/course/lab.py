@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from constraintlab.course.check import Result, check
@@ -14,11 +15,13 @@ from constraintlab.course.hints import Hint, hint
 from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress
+from constraintlab.limits import cgroup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import Outlook
+from constraintlab.room.client import Client
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ class Lab:
         self.preset = preset()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.progress = progress or Progress()
+        self.room = Client()
         self.started = time.perf_counter()
         self._predictions: dict[str, Prediction] = {}
         self._capacities: Capacities | None = None
@@ -81,14 +85,29 @@ class Lab:
 
     def predict(self, key: str, question: str, options: Sequence[str]) -> Prediction:
         """Ask before a run. The answer is kept; `reveal` with the same key shows the truth."""
-        asked = Prediction(self.progress, self.number, key, question, options)
+        asked = Prediction(
+            self.progress, self.number, key, question, options, partial(self._tell, key)
+        )
         self._predictions[key] = asked
+        if asked.choice:
+            self._tell(key, asked.choice)
+        self._pass_on()
         return asked
 
-    def reveal(self, key: str, truth: str, because: str) -> Reveal:
-        """Hold the prediction `key` against what was measured, and say why."""
+    def reveal(
+        self, key: str, truth: str, because: str, value: float | None = None, unit: str = ""
+    ) -> Reveal:
+        """Hold the prediction `key` against what was measured, and say why.
+
+        value, unit: the number behind it, for the room, if this laptop is in one. The unit, a
+        literal (`× from one pass`, `% of peak`), is read from the notebook by `room.asked`.
+        """
         if key not in self._predictions:
             raise ValueError(f"nothing was predicted under {key!r}: run that cell first")
+        if (value is None) != (not unit):
+            raise ValueError(f"{key}: give a value together with its unit")
+        self.room.measured(self.number, key, truth, value)
+        self._pass_on()
         return self._predictions[key].reveal(truth, because)
 
     def within(self, value: float, limits: Mapping[str, float]) -> str:
@@ -169,6 +188,38 @@ class Lab:
             "date": time.strftime("%Y-%m-%d"),
         }  # fmt: skip
         self.progress.put(self.number, "strip", "cell", cell)
+        self.room.finished(self.number, cell["constraint"] or "")
+        self._pass_on()
+
+    def join(self, where: str) -> None:
+        """Join a workshop's room: `lab.join("CODE@192.168.1.5:8765")`, as its screen shows it.
+
+        From then on, in every lab, predictions and what was measured for them go there, until
+        `lab.leave()`. RoomError where there is no such room.
+        """
+        import torch
+
+        laptop = {
+            "cores": max(1, round(cgroup.cores())),
+            "isa": torch.backends.cpu.get_cpu_capability(),
+            "device": self.device,
+        }
+        print(self.room.join(where, laptop))
+        for key, asked in self._predictions.items():
+            if asked.choice:
+                self._tell(key, asked.choice)
+
+    def leave(self) -> None:
+        """Tell the room nothing any more."""
+        print(self.room.leave())
+
+    def _tell(self, key: str, choice: str) -> None:
+        self.room.predicted(self.number, key, choice)
+
+    def _pass_on(self) -> None:
+        """What went wrong on the way to the room, where the learner sees it."""
+        if note := self.room.note():
+            print(f"room: {note}")
 
     def strip(self) -> list:
         """The migration strip so far: one cell a finished lab."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from constraintlab.course.confidence import LEVELS, PART, calibration
@@ -17,15 +17,22 @@ class Prediction:
 
     Shown in a notebook as a row of buttons, and one for how sure it is, which may be left out.
     `reveal` holds the choice against the truth; the first reveal is what counts for the score.
+    chosen: called with each choice once it is kept.
     """
 
     def __init__(
-        self, progress: Progress, lab: str, key: str, question: str, options: Sequence[str]
+        self,
+        progress: Progress,
+        lab: str,
+        key: str,
+        question: str,
+        options: Sequence[str],
+        chosen: Callable[[str], object] = lambda option: None,
     ) -> None:
         if len(set(options)) < 2:
             raise ValueError(f"{key}: a prediction needs at least two different options")
         self.lab, self.key, self.question, self.options = lab, key, question, tuple(options)
-        self._progress = progress
+        self._progress, self._chosen = progress, chosen
         kept = progress.lab(lab)
         choice, sure = (kept.get(part, {}).get(key) for part in ("predictions", "confidence"))
         self.choice = choice if choice in self.options else None
@@ -39,6 +46,7 @@ class Prediction:
             raise ValueError(f"{option!r} is not among the options: {', '.join(self.options)}")
         self.choice = option
         self._progress.put(self.lab, "predictions", self.key, option)
+        self._chosen(option)
 
     def rate(self, sure: str) -> None:
         """Say how sure the answer is: one of LEVELS."""
