@@ -1,4 +1,4 @@
-"""The real part of the bench of verdicts, with two scenarios. Who is right is the bench's affair."""
+"""The real part of the bench of verdicts, with two scenarios. Who is right is the bench's part."""
 
 import pytest
 
