@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
 from constraintlab.load.fleet import Fleet
@@ -110,7 +112,8 @@ class TierCluster:
         finally:
             self._tried.set()
         self._over.wait()
-        made.close()
+        with redirect_stdout(Unsaid(sys.stdout)):
+            made.close()
 
     def _made(self):
         from constraintlab.cluster.layout import Layout
@@ -138,6 +141,21 @@ class TierCluster:
                     continue
                 found[tier] += times.user + times.system
         return found
+
+
+class Unsaid:
+    """A stream without what Ray prints of its own end, in whichever cell runs: that it will try its
+    dead controller for ever. All else passes."""
+
+    def __init__(self, stream) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """See `io.TextIOBase`."""
+        return len(text) if "(raylet)" in text else self._stream.write(text)
 
 
 def missing() -> str:

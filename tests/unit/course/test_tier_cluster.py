@@ -1,8 +1,10 @@
 """`TierCluster` without Ray: a server of one process stands where the tiers would be."""
 
+import io
 import os
 import sys
 import threading
+from contextlib import redirect_stdout
 from types import SimpleNamespace
 
 import pytest
@@ -112,3 +114,11 @@ def test_ray_that_fails_says_why(monkeypatch):
     tiers = TierCluster()
     monkeypatch.setattr(tiers, "_made", lambda: 1 / 0)
     assert not tiers.begin().wait(5) and "division by zero" in tiers.why
+
+
+def test_what_ray_says_of_its_end_is_not_printed_and_all_else_is():
+    kept = io.StringIO()
+    with redirect_stdout(tier_cluster.Unsaid(kept)):
+        print("(raylet) Task listen_for_change failed.", end="")
+        print("a learner's line")
+    assert kept.getvalue() == "a learner's line\n"
