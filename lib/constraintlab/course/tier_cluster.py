@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
 from constraintlab.load.fleet import Fleet
@@ -36,8 +38,8 @@ class TierCluster:
 
     def __init__(self) -> None:
         self.why, self.url = "", ""
-        self._cluster, self._thread, self._given_up = None, None, False
-        self._lock = threading.Lock()
+        self._cluster, self._thread = None, None
+        self._lock, self._tried, self._over = threading.Lock(), threading.Event(), threading.Event()
 
     def begin(self) -> TierCluster:
         """Start it in a thread."""
@@ -47,11 +49,11 @@ class TierCluster:
 
     def wait(self, seconds: float = PATIENCE) -> bool:
         """Whether it is there by then; if not, it ends as soon as it has started."""
-        self._thread.join(seconds)
+        self._tried.wait(seconds)
         with self._lock:
             if self._cluster is None:
                 self.why = self.why or f"Ray was not there after {seconds:.0f} s more"
-                self._given_up = True
+                self._over.set()
             return self._cluster is not None
 
     def scale(self, tiers: Tiers) -> None:
@@ -93,32 +95,37 @@ class TierCluster:
 
     def close(self) -> None:
         """End it, also while it starts; may be called twice."""
+        self._over.set()
         with self._lock:
-            cluster, self._cluster, self._given_up = self._cluster, None, True
-        if cluster is not None:
-            cluster.close()
+            there, self._cluster = self._cluster is not None, None
+        if there and self._thread is not None:
+            self._thread.join(PATIENCE)
 
     def _start(self) -> None:
+        """All of Ray's life: on Linux its processes die with the thread that started them."""
         logging.getLogger(NOISY).setLevel(logging.CRITICAL)
         try:
-            from constraintlab.cluster.layout import Layout
-            from constraintlab.cluster.local import Cluster
-            from constraintlab.serving.options import Options
-
-            layout = Layout(setup=SETUP, options=Options(port=0), simulated_ms=1000 * STEP)
-            made = Cluster(layout, wanted=lambda: not self._given_up)
+            made = self._made()
         except Exception as error:  # whatever Ray raises, the lab goes on without it
             self.why = f"Ray did not start: {(str(error) or type(error).__name__).splitlines()[0]}"
             return
-        self._arrived(made)
+        finally:
+            self._tried.set()
+        self._over.wait()
+        with redirect_stdout(Unsaid(sys.stdout)):
+            made.close()
 
-    def _arrived(self, made) -> None:
-        """Keep it, if anybody still waits for it."""
+    def _made(self):
+        from constraintlab.cluster.layout import Layout
+        from constraintlab.cluster.local import Cluster
+        from constraintlab.serving.options import Options
+
+        layout = Layout(setup=SETUP, options=Options(port=0), simulated_ms=1000 * STEP)
+        made = Cluster(layout, wanted=lambda: not self._over.is_set())
         with self._lock:
-            if not self._given_up:
+            if not self._over.is_set():
                 self._cluster, self.url = made, made.url
-                return
-        made.close()
+        return made
 
     def _spent(self) -> dict[str, float]:
         """Core-seconds of each tier's processes so far; 0 of those on other machines."""
@@ -134,6 +141,21 @@ class TierCluster:
                     continue
                 found[tier] += times.user + times.system
         return found
+
+
+class Unsaid:
+    """A stream without what Ray prints of its own end, in whichever cell runs: that it will try its
+    dead controller for ever. All else passes."""
+
+    def __init__(self, stream) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """See `io.TextIOBase`."""
+        return len(text) if "(raylet)" in text else self._stream.write(text)
 
 
 def missing() -> str:

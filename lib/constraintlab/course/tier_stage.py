@@ -33,7 +33,7 @@ REPLAY = 2.0
 
 BEAT = 0.1
 
-BUDGET = 80.0
+BUDGET = 60.0
 """Seconds that a run on Ray may take, new replicas and all, before the lab goes on without it."""
 
 

@@ -26,11 +26,12 @@ from constraintlab.load.profiles import Lengths, Profile
 from constraintlab.load.text import Text
 from constraintlab.load.workload import Workload
 
-SETUP = Setup(threads=1, blocks=512, slots=8, tokens=32, policy="chunked", words=True)
-"""Of each replica: a prompt takes it two steps."""
+SETUP = Setup(threads=1, blocks=512, slots=4, tokens=16, policy="chunked", words=True)
+"""Of each replica: a prompt takes it four steps."""
 
-STEP = 0.04
-"""Seconds of a simulated step: many times what the engines compute in it on two cores."""
+STEP = 0.06
+"""Seconds of a simulated step. A token costs all tiers and the client some 5 ms of a core: at 200
+tokens a second, the most of any run here, that is one core."""
 
 PROMPT, ANSWER = 64, 26
 """Tokens. One prefill replica then gives about 1.6 times what one decode replica takes."""
@@ -41,7 +42,7 @@ FROM, UPTO = 0.2, 0.65
 EDGES = 0.03
 """By so much a run's beginning and end move a rate on the virtual clock; nothing else does."""
 
-COSTS = "modelled: a simulated device, 40 ms a step"
+COSTS = f"modelled: a simulated device, {1000 * STEP:.0f} ms a step"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """`TierCluster` without Ray: a server of one process stands where the tiers would be."""
 
+import io
 import os
+import sys
 import threading
+from contextlib import redirect_stdout
 from types import SimpleNamespace
 
 import pytest
@@ -69,25 +72,53 @@ def test_replicas_that_never_come(tiers, monkeypatch):
         tiers.scale(Tiers(1, 3))
 
 
-def test_ray_that_comes_too_late_is_ended(monkeypatch):
-    made, go = TierCluster(), threading.Event()
-    late = Cluster("http://127.0.0.1:9")
+@pytest.fixture
+def started(monkeypatch):
+    """(a TierCluster that has begun, what it will have once `go` is set, go)."""
+    go, made = threading.Event(), Cluster("http://127.0.0.1:9")
 
-    def start():
+    def cluster(layout, wanted):
         go.wait(5)
-        made._arrived(late)
+        return made
 
-    monkeypatch.setattr(made, "_start", start)
-    assert not made.begin().wait(0.05) and "not there" in made.why
+    fake = SimpleNamespace(Cluster=cluster)
+    monkeypatch.setitem(sys.modules, "constraintlab.cluster", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "constraintlab.cluster.local", fake)
+    layout = SimpleNamespace(Layout=lambda **asked: asked)
+    monkeypatch.setitem(sys.modules, "constraintlab.cluster.layout", layout)
+    found = TierCluster().begin()
+    yield found, made, go
     go.set()
-    made._thread.join(5)
-    assert late.closed == 1
-    made.close()
-    assert late.closed == 1
+    found.close()
 
 
-def test_what_has_come_is_closed_once(tiers):
-    cluster = tiers._cluster
+def test_ray_lives_as_long_as_the_thread_that_started_it(started):
+    tiers, made, go = started
+    go.set()
+    assert tiers.wait(5) and tiers.url == made.url
+    assert tiers._thread.is_alive() and not made.closed
     tiers.close()
     tiers.close()
-    assert cluster.closed == 1
+    assert made.closed == 1 and not tiers._thread.is_alive()
+
+
+def test_ray_that_comes_too_late_is_ended(started):
+    tiers, made, go = started
+    assert not tiers.wait(0.05) and "not there" in tiers.why
+    go.set()
+    tiers._thread.join(5)
+    assert made.closed == 1
+
+
+def test_ray_that_fails_says_why(monkeypatch):
+    tiers = TierCluster()
+    monkeypatch.setattr(tiers, "_made", lambda: 1 / 0)
+    assert not tiers.begin().wait(5) and "division by zero" in tiers.why
+
+
+def test_what_ray_says_of_its_end_is_not_printed_and_all_else_is():
+    kept = io.StringIO()
+    with redirect_stdout(tier_cluster.Unsaid(kept)):
+        print("(raylet) Task listen_for_change failed.", end="")
+        print("a learner's line")
+    assert kept.getvalue() == "a learner's line\n"

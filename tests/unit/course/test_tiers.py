@@ -50,7 +50,7 @@ def test_the_slower_tier_sets_the_pace(tiers):
 @pytest.mark.parametrize("tiers", LAYOUTS)
 def test_the_virtual_clock_agrees(tiers):
     ran = passed(tiers, tiers.requests(3))
-    assert ran.rate == pytest.approx(by_hand(tiers), rel=0.04)
+    assert ran.rate == pytest.approx(by_hand(tiers), rel=0.06)
     assert sum(n for _, n in ran.events) == ANSWER * tiers.requests(3)
 
 
@@ -70,7 +70,7 @@ def test_the_tool_foresees_the_gain_and_the_decoy():
 
 def test_cores_that_all_tiers_share_can_bind():
     spent = {"gateway": 0.001, "prefill": 0.002, "decode": 0.006, "client": 0.001}
-    found = verdict(Tiers(1, 2), seen(200.0), spent, cores=2)
+    found = verdict(Tiers(2, 4), seen(200.0), spent, cores=2)
     assert found.constraint[0] is Resource.HOST and found.predicted == pytest.approx(200.0)
 
 
