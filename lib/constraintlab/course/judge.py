@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from constraintlab.course.scenario_stack import capacities, stack_of, together
+from constraintlab.course.scenario_stack import capacities, stack_of, together, usable
+from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.catalogue import more
 from constraintlab.limits.diagnose import BEHIND, CLOSE, diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity
+from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import whatif
 from constraintlab.scenarios.capacity import scaled, without
@@ -42,7 +44,8 @@ RAISE = 2.0
 @dataclass(frozen=True)
 class Seen:
     """A scenario's verdict and its truth. predicted: elasticities by capacity and seed. after:
-    perturbed without the limit that was named first. gain, real: of the fix."""
+    perturbed without the limit that was named first. gain, real: of the fix; low, high: the
+    interval of gain."""
 
     scenario: Scenario
     verdict: Verdict
@@ -51,6 +54,8 @@ class Seen:
     after: Perturbed | None
     gain: float
     real: float
+    low: float = math.nan
+    high: float = math.nan
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,6 +86,11 @@ class Seen:
     def error(self) -> float:
         """How far the predicted speed-up of the fix is from the one that was seen."""
         return abs(self.gain / self.real - 1)
+
+    @property
+    def covered(self) -> bool:
+        """Whether the speed-up that was seen lies in the interval of the predicted one."""
+        return self.low <= self.real <= self.high
 
     def off(self, name: str) -> Interval:
         """Predicted less perturbed elasticity, seed by seed."""
@@ -116,6 +126,18 @@ def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bo
     return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
 
 
+def foreseen(stack: Stack, caps: Capacities, scenario: Scenario, name: str, factor: float) -> float:
+    """The elasticity to the cut that was made: of a pool, what admissions may take is cut, which is
+    whole blocks less a watermark of whole blocks."""
+    if not factor < 1:
+        return 0.0
+    cut = factor
+    if name == "kv_capacity":
+        cut = usable(scaled(scenario, name, factor)[0]) / usable(scenario)
+    # A percent of what was cut is meant, however much of that admissions feel.
+    return elasticity(stack, caps, Resource(name), 1 - cut) * math.log(cut) / math.log(factor)
+
+
 def _zero(off: Interval, slack: float, wide: float = WIDE) -> bool:
     return abs(off.value) <= max(slack, min(off.high - off.value, wide))
 
@@ -137,16 +159,17 @@ def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
     stacks = [stack_of(scenario, r.counts) for r in truth.base]
     verdict = diagnose(stack, caps, measured=measured, windows=stacks)
     predicted = {
-        name: tuple(
-            elasticity(s, caps, Resource(name), 1 - factor) if factor < 1 else 0.0 for s in stacks
-        )
-        for name, factor in truth.factors.items() if name in set(Resource)
-    }  # fmt: skip
+        name: tuple(foreseen(s, caps, scenario, name, factor) for s in stacks)
+        for name, factor in truth.factors.items()
+        if name in set(Resource)
+    }
     if not verdict.constraint:
         return Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan)
     first = verdict.constraint[0]
     after = perturb(without(scenario, first.value), seeds, least=MINOR)
     better, factor = scaled(scenario, first.value, RAISE)
     gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
-    gain = whatif(verdict, more(first, factor)).gain.value
-    return Seen(scenario, verdict, truth, predicted, after, gain, median(gains))
+    gain = whatif(verdict, more(first, factor)).gain
+    return Seen(
+        scenario, verdict, truth, predicted, after, gain.value, median(gains), gain.low, gain.high
+    )

@@ -18,7 +18,7 @@ from constraintlab.limits.answers import Answers, Read, lengths
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import sharpened
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.room import Room, placed
+from constraintlab.limits.room import SELDOM, Room, placed
 from constraintlab.limits.stack import HostStage, Stack, kv_room
 from constraintlab.limits.stations import front_end, link
 from constraintlab.limits.work import Kernel, Work
@@ -36,6 +36,11 @@ def capacities(s: Scenario) -> Capacities:
     )
 
 
+def usable(s: Scenario) -> int:
+    """Tokens of the pool that admissions may take."""
+    return (s.blocks - int(s.watermark * s.blocks)) * s.block_size
+
+
 def together(runs: Sequence[Ran]) -> Counts:
     """The counters of several runs as those of one long one."""
     return reduce(add, (r.counts for r in runs))
@@ -47,6 +52,11 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
     whole, plain = counts.steps, counts.kinds[0]
     batch = whole.sequences / whole.steps
     decodes = plain.decodes / plain.steps if plain.steps else 0.0
+    again = min(1.0, counts.lost / whole.tokens) if whole.tokens else 0.0
+    # Preemptions come while requests wait: if some always did, there would be more.
+    short = sum(counts.lacks.values()) / counts.seconds
+    more = 1 - again + again / short if s.open and short else 1.0
+    again = 1 - (1 - again) / more
     found = [Kernel(PLAIN, Work(s.flops * decodes / batch), Work(0.0, s.weights))]
     for number, kind in sorted(counts.kinds.items()):
         if number and kind.steps:
@@ -55,15 +65,20 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
                 Kernel(
                     f"products of {tokens:.0f} tokens",
                     fixed=Work(s.flops * max(0.0, tokens - decodes)),
-                    often=kind.steps / whole.steps / batch,
+                    often=more * kind.steps / whole.steps / batch,
                     onto=PLAIN,
+                    again=again,
                 )
             )
     keys, looked = (s.kv * n / whole.sequences for n in (whole.keys, whole.looked))
     return (
         *found,
         Kernel("attention", Work(s.look * whole.keys / whole.sequences, keys)),
-        Kernel("attention of prompts", Work(s.look * whole.pairs / whole.sequences, looked)),
+        Kernel(
+            "attention of prompts",
+            Work(s.look * whole.pairs / whole.sequences, looked) * more,
+            again=again,
+        ),
     )
 
 
@@ -73,17 +88,19 @@ LACKS = ("slots", "kv", "prefill")
 
 def stack_of(s: Scenario, counts: Counts) -> Stack:
     """The stack at the working point that was counted."""
-    pool = s.blocks * s.block_size
     # A pool is never quite full: a watermark stays free, and what is left is too little for the
-    # next in the queue. How full it was while that was what they lacked is counted.
+    # next in the queue. How many were resident while that was what they lacked is counted.
     slots, kv, budget = (counts.lacks.get(n, 0.0) / counts.seconds for n in LACKS)
-    full = counts.held / counts.seconds / pool if kv > max(slots, 0.25) else 1 - s.watermark
-    room = kv_room(pool * full, [(counts.resident, counts.held)])
+    room = kv_room(usable(s), [(counts.resident, counts.held)])
     # So many residents hold more at one time than at another.
     spread = min(0.3, counts.held_deviation / math.sqrt(max(1.0, min(room, s.slots))))
-    if slots + kv > 0.5:
-        places = counts.resident / counts.seconds
-        room = placed(Room(s.slots, room, spread), places, kv / (slots + kv)).kv
+    if kv > SELDOM:
+        # An open load's prompts wait for each other at times when the pool is far from full.
+        while_short = ("slots", "kv") if s.open and slots + kv + budget < 0.9 else LACKS
+        beside, lacks = (
+            sum(c.get(n, 0.0) for n in while_short) for c in (counts.beside, counts.lacks)
+        )
+        room = placed(Room(s.slots, room, spread), beside / lacks, kv / (slots + kv)).kv
     stations = []
     if s.frame:
         stations.append(front_end({"frame": s.frame}))
