@@ -53,10 +53,6 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
     batch = whole.sequences / whole.steps
     decodes = plain.decodes / plain.steps if plain.steps else 0.0
     again = min(1.0, counts.lost / whole.tokens) if whole.tokens else 0.0
-    # Preemptions come while requests wait: if some always did, there would be more.
-    short = sum(counts.lacks.values()) / counts.seconds
-    more = 1 - again + again / short if s.open and short else 1.0
-    again = 1 - (1 - again) / more
     found = [Kernel(PLAIN, Work(s.flops * decodes / batch), Work(0.0, s.weights))]
     for number, kind in sorted(counts.kinds.items()):
         if number and kind.steps:
@@ -65,7 +61,7 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
                 Kernel(
                     f"products of {tokens:.0f} tokens",
                     fixed=Work(s.flops * max(0.0, tokens - decodes)),
-                    often=more * kind.steps / whole.steps / batch,
+                    often=kind.steps / whole.steps / batch,
                     onto=PLAIN,
                     again=again,
                 )
@@ -76,7 +72,7 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
         Kernel("attention", Work(s.look * whole.keys / whole.sequences, keys)),
         Kernel(
             "attention of prompts",
-            Work(s.look * whole.pairs / whole.sequences, looked) * more,
+            Work(s.look * whole.pairs / whole.sequences, looked),
             again=again,
         ),
     )
@@ -86,20 +82,22 @@ PLAIN = "products"
 LACKS = ("slots", "kv", "prefill")
 
 
+MOSTLY = 0.7
+"""A share of the time in which requests wait that leaves an open load saturated."""
+
+
 def stack_of(s: Scenario, counts: Counts) -> Stack:
     """The stack at the working point that was counted."""
     # A pool is never quite full: a watermark stays free, and what is left is too little for the
-    # next in the queue. How many were resident while that was what they lacked is counted.
+    # next in the queue. How many were resident while that was what they lacked is counted; where
+    # the queue is often empty, those are too few who have just been preempted.
     slots, kv, budget = (counts.lacks.get(n, 0.0) / counts.seconds for n in LACKS)
-    room = kv_room(usable(s), [(counts.resident, counts.held)])
+    half = math.ceil(s.prompt.mean / s.block_size) * s.block_size / 2
+    room = kv_room(max(usable(s) - half, half), [(counts.resident, counts.held)])
     # So many residents hold more at one time than at another.
     spread = min(0.3, counts.held_deviation / math.sqrt(max(1.0, min(room, s.slots))))
-    if kv > SELDOM:
-        # An open load's prompts wait for each other at times when the pool is far from full.
-        while_short = ("slots", "kv") if s.open and slots + kv + budget < 0.9 else LACKS
-        beside, lacks = (
-            sum(c.get(n, 0.0) for n in while_short) for c in (counts.beside, counts.lacks)
-        )
+    if kv > SELDOM and (not s.open or slots + kv + budget > MOSTLY):
+        beside, lacks = (sum(c.get(n, 0.0) for n in LACKS) for c in (counts.beside, counts.lacks))
         room = placed(Room(s.slots, room, spread), beside / lacks, kv / (slots + kv)).kv
     stations = []
     if s.frame:
