@@ -129,8 +129,8 @@ class Answers:
 
 
 VARIES = 0.1
-"""How far the pace of a stream varies from one answer to the next, as a part of it. Of 0 to 0.2, 0.1
-and 0.15 had most elasticities right in 460 scenarios on the virtual clock."""
+"""How far the pace of a stream varies from one answer to the next, as a part of it. Of 0 to 0.2,
+0.1 and 0.15 had most elasticities right in 460 scenarios on the virtual clock."""
 
 NORMAL = NormalDist()
 
