@@ -105,10 +105,12 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
     population = math.inf if s.open else counts.open / counts.seconds
-    if budget > 0.5 and slots + kv < 0.2:
-        # They wait for tokens of a step, which no resource stands for; more room would not help.
-        population = counts.resident / counts.seconds
     tokens = counts.drawn / counts.steps.sequences
+    read = answers(s, counts, tokens)
+    if budget > 0.5 and slots + kv < 0.2:
+        # They wait for tokens of a step, which no resource stands for; more room would not help,
+        # and a place that a reader keeps is none that anybody else lacks.
+        population, read = counts.resident / counts.seconds, None
     found = Stack(
         kernels(s, counts),
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),
@@ -119,7 +121,7 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         kv_room=room,
         kv_spread=spread,
         offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,
-        answers=answers(s, counts, tokens),
+        answers=read,
     )
     if s.open or slots + kv > 0.2:
         # Whatever a station does, there is always somebody for the next: it never waits.

@@ -11,6 +11,7 @@ from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity
 from constraintlab.scenarios.perturb import Perturbed
 from constraintlab.scenarios.run import Workload, run
+from constraintlab.scenarios.scenario import Lengths
 from tests.unit.scenarios.cases import PLAIN, with_
 
 SEEDS = range(3)
@@ -87,6 +88,17 @@ def test_a_load_that_is_served_has_the_room_that_it_had_when_some_waited():
     assert elasticity(stack, caps, Resource.DEMAND) == pytest.approx(1, abs=0.05)
     # preemptions come while some wait: if some always did, more prompts' work would be done again
     assert ran.counts.lost and all(k.again for k in stack.kernels if k.often)
+
+
+def test_readers_keep_no_place_that_is_lacked_where_a_step_has_no_tokens_left():
+    # a prompt of 64 takes eight steps and more; an answer of 24 is in 24: three and a bit run
+    scenario = with_(weights=1e8, users=0, rate=20.0, requests=150, slots=8, tokens=8,
+                     prompt=Lengths("fixed", 64), slow=1.0, speed=20.0, window=8)  # fmt: skip
+    ran = run(scenario, 1)
+    assert ran.counts.lacks["prefill"] > 0.5 * ran.counts.seconds
+    stack, caps = stack_of(scenario, ran.counts), capacities(scenario)
+    assert elasticity(stack, caps, Resource.CLIENT) == 0
+    assert elasticity(stack, caps, Resource.BANDWIDTH) > 0.9
 
 
 def test_a_verdict_that_is_wrong_is_counted_as_wrong():
