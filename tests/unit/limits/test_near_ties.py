@@ -97,7 +97,8 @@ def test_the_engine_holds_no_more_than_its_places_and_never_makes_more_than_they
     found, step = Answers(kinds, ahead), 0.01
     x = found.x(step, places, users)
     assert 0 < x <= min(places, users) / step * (1 + 1e-9)
-    assert found.x(2 * step, places, users) >= x / 2 * (1 - 1e-9), "half as fast at the slowest"
+    # half as fast at the slowest, but for what varies where an answer begins to be held up
+    assert found.x(2 * step, places, users) >= x / 2 / (1 + VARIES / math.sqrt(2 * math.pi))
     # a faster engine and faster readers together make as much more
     assert found.faster(2).x(step / 2, places, users) == pytest.approx(2 * x)
 
