@@ -44,7 +44,9 @@ ALONE := tests/unit/load tests/unit/serving tests/unit/bench/test_stream.py \
   tests/unit/course/test_streamed.py tests/unit/course/test_serving_stage.py \
   tests/unit/course/test_streaming_stage.py tests/unit/course/test_driver.py \
   tests/unit/course/test_tail_stage.py tests/unit/course/test_own_server.py \
-  tests/unit/watch/test_real.py tests/unit/gameday/test_faults.py
+  tests/unit/course/test_tier_cluster.py tests/unit/watch/test_real.py \
+  tests/unit/gameday/test_faults.py tests/unit/scenarios/test_bed.py \
+  tests/unit/room/test_sixty.py tests/unit/bench/test_real_stack.py
 
 unit:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/labs \

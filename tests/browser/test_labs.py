@@ -128,11 +128,28 @@ def switch_the_policy(notebook, lab, shot):
     shot(notebook, "lab-07-switch", box)
 
 
+def accuse(notebook, lab, shot):
+    """Lab 08: a click on a suspect counts while the cell of the game day is awaited."""
+    cell = next(i for i, s in enumerate(sources(lab)) if "desk.play(" in s)
+    notebook.show_cell(cell)
+    run = f"jupyterapp.shell.currentWidget.content.activeCellIndex = {cell}; "
+    notebook.page.evaluate(run + "void jupyterapp.commands.execute('notebook:run-cell')")
+    box = notebook.page.locator(".jp-OutputArea-output", has=notebook.page.locator(".desk-note"))
+    box.get_by_text("What is wrong?").wait_for(timeout=120_000)
+    box.locator(".suspect", has_text="The link is throttled").click()
+    told = re.compile("The link is throttled: (that is it|no, and a false alarm)|rounds are over")
+    box.locator(".desk-note", has_text=told).wait_for(timeout=3_000)
+    notebook.wait_idle(60)
+    [points] = [text for _, text in notebook.outputs()[cell] if "points." in text and "you" in text]
+    assert "not named" not in points or re.search(r"\b1 +-25\b", points), points
+    shot(notebook, "lab-08-game-day", box)
+
+
 SLIDER = "inflight-slider"
 BEFORE = {"00": choose}
 AFTER = {
     "00": held_against_the_measurement, "03": slide, "04": more_in_flight, "06": turn_the_knobs,
-    "07": switch_the_policy,
+    "07": switch_the_policy, "08": accuse,
 }  # fmt: skip
 """What a person does in a lab besides running it: one page a lab, since each costs seconds."""
 

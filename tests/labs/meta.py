@@ -123,7 +123,10 @@ def odd_kernel(notebook: dict) -> list[str]:
     return found
 
 
-RUNS = ("run", "serve", "stream", "stalled", "tapped", "face", "spar", "many")
+RUNS = (
+    "run", "serve", "stream", "stalled", "tapped", "face", "spar", "many", "fewest_replicas",
+    "play",
+)  # fmt: skip
 """Calls that measure something, besides all with `race` in their names."""
 
 

@@ -12,14 +12,15 @@ LIB = Path(__file__).resolve().parents[2] / "lib" / "constraintlab"
 
 BELOW_COURSE = {
     "limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster", "watch",
-    "scenarios",
+    "scenarios", "room",
 }  # fmt: skip
 MAY_IMPORT = {
     "limits": set(),
     "attention": {"limits"},
     "engine": {"limits", "attention"},
     "serving": {"limits", "attention", "engine"},
-    "scenarios": {"engine"},
+    # The truth that verdicts are held against: nothing of the model that makes them.
+    "scenarios": {"engine", "serving", "load"},
     "load": {"limits", "attention", "engine"},
     "telemetry": {"limits"},
     "panel": {"limits", "telemetry"},
@@ -27,6 +28,8 @@ MAY_IMPORT = {
     "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},
     "cluster_cli": {"cluster", "engine", "serving"},
+    # The server and the page know questions, resources and colours: no engine, no course.
+    "room": {"limits", "panel"},
     "course": BELOW_COURSE,
     "gameday": BELOW_COURSE | {"course"},
     "bench": BELOW_COURSE | {"course"},

@@ -122,15 +122,17 @@ def tail(
 @app.command()
 def diagnose(
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
-    full: bool = typer.Option(False, "--full", help="Five hundred scenarios."),
+    full: bool = typer.Option(False, "--full", help="500 virtual scenarios and 24 real ones."),
     seed: int = typer.Option(0, help="Of the scenarios that are drawn."),
-    scenarios: int | None = typer.Option(None, min=1, help="How many, if not 200."),
+    scenarios: int | None = typer.Option(None, min=1, help="On the virtual clock, if not 200."),
+    real: int | None = typer.Option(None, min=0, help="On the real stack, if not 10."),
 ) -> None:
     """Is the verdict right? Against what cutting each capacity of many scenarios shows."""
     from constraintlab.bench import diagnose as bench
 
     n = scenarios or (500 if full else 200)
-    report = bench.run(seed, n, say=lambda line: typer.echo(line, err=True))
+    stacks = real if real is not None else 24 if full else 10
+    report = bench.run(seed, n, stacks, full, say=lambda line: typer.echo(line, err=True))
     print(report.json()) if json else report.print()
 
 

@@ -24,12 +24,18 @@ SEEDS = range(3)
 FEW = 10
 """Scenarios that are not worth a process of their own."""
 
-REAL = "scenarios run on the virtual clock alone so far, not on the real stack"
+NONE = "no real scenarios were asked for: give --real 10"
 
 
-def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report:
-    """Every metric of the virtual part. say: is told how far it is, and in the end who was wrong
-    and the table of truths by verdicts."""
+def run(
+    seed: int,
+    scenarios: int = 200,
+    real: int = 0,
+    whole: bool = False,
+    say: Say = lambda line: None,
+) -> Report:
+    """Every metric. real: scenarios on the real stack; whole: of those also what binds next, and
+    the fix. say: is told how far it is, who was wrong and the tables of truths by verdicts."""
     from constraintlab.limits.machine import describe
 
     report, seen = Report("diagnose", describe()), []
@@ -52,7 +58,10 @@ def run(seed: int, scenarios: int = 200, say: Say = lambda line: None) -> Report
         f"{strict / n:.1%} with every name, second ones too, within the largest's interval"
     )
     report.add("constraint_accuracy_virtual", _share(sum(s.right for s in seen), n), context)
-    report.skip("constraint_accuracy_real", REAL)
+    if real:
+        real_part(report, seed, real, whole, say)
+    else:
+        report.skip("constraint_accuracy_real", NONE)
     report.add("next_accuracy", _share(sum(s.next_right for s in seen), n),
                f"without what is named first, by perturbation again; {where}")  # fmt: skip
     errors = [s.error for s in seen if s.names]
@@ -82,6 +91,27 @@ def judged(seed: int, scenarios: int) -> Iterator[Seen]:
         return
     with get_context("spawn").Pool(cores) as pool:
         yield from pool.imap(one, numbers)
+
+
+def real_part(report: Report, seed: int, scenarios: int, whole: bool, say: Say) -> None:
+    """The metrics of the real stack."""
+    from constraintlab.bench import real_stack
+    from constraintlab.scenarios.real.bed import Bed
+
+    seen = []
+    with Bed() as bed:
+        for found in real_stack.judged(bed, seed, scenarios, whole):
+            # What is right may take another run, so it is asked while the bed is there.
+            right = found.right and (not whole or found.next_right is not None)
+            seen.append(found)
+            named = " and ".join(found.names) or "none"
+            say(f"real {len(seen)} of {scenarios}: {named}, {'right' if right else 'wrong'}")
+        for line in (*wrong(seen), *table(seen)):
+            say(line)
+        report.add(
+            "constraint_accuracy_real", _share(sum(s.right for s in seen), len(seen)),
+            real_stack.context(bed, seed, seen, whole),
+        )  # fmt: skip
 
 
 def _judged(seed: int, number: int) -> Seen:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 # Read by Ray when it starts. No word to anybody about what runs here; and replicas that are as
@@ -41,15 +42,22 @@ class Cluster:
     address: of a Ray cluster, `auto` for the one that this machine belongs to; unless given, what
     RAY_ADDRESS says; else Ray is started here, and ended by `close`. On a cluster constraintlab is
     installed on each node, and what is left there when this process ends without `close` goes on.
+
+    wanted: asked before Ray is tried again; RuntimeError where nobody wants it any more.
     """
 
-    def __init__(self, layout: Layout | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout | None = None,
+        address: str | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.layout, self.url = layout, ""
         options = layout.options if layout else Options(port=0)
         address = address or os.environ.get("RAY_ADDRESS")
         self._own, self._names = not address, []
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        _init(address)
+        _init(address, wanted)
         port = options.port or (_free(options.host) if self._own else 8000)
         self._at = f"http://{options.host}:{port}"
         try:
@@ -98,7 +106,7 @@ class Cluster:
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
-def _init(address: str | None) -> None:
+def _init(address: str | None, wanted: Callable[[], bool]) -> None:
     quiet = {"namespace": NAME, "log_to_driver": False, "logging_level": "warning"}
     if address:
         ray.init(address=address, **quiet)
@@ -118,6 +126,8 @@ def _init(address: str | None) -> None:
             if not left:
                 raise
             time.sleep(1)
+            if not wanted():
+                raise RuntimeError("Ray did not start in time, and nobody waits for it") from None
 
 
 def _free(host: str) -> int:

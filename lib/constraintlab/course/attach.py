@@ -77,6 +77,13 @@ class Feed:
                 return
 
 
+class Words(HTML):
+    """What a diagnosis says, on a page; elsewhere a line that says where to see it."""
+
+    def __repr__(self) -> str:
+        return "What binds, the evidence, what to try: open in JupyterLab."
+
+
 class Watch:
     """A panel on a server. url and options: as `constraintlab watch` takes them; window: seconds
     that the verdict is on. Raises Trouble, which names the fix, where nothing can be looked at."""
@@ -95,7 +102,7 @@ class Watch:
         self.panel = Panel(title="Your own server", chips=chips, sampler=self.feed)
         self.panel.set_timeline(timeline(first, self.attached))
         self.panel.set_strip(strip(Progress(say=lambda note: None)))
-        self.words = HTML()
+        self.words = Words()
         self._say()
 
     def start(self) -> Watch:

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
+from constraintlab.course import machine_code
 from constraintlab.course.looks import AFRESH, LOOKS, Check
+from constraintlab.course.tier import Facts, facts
 from constraintlab.limits import probe
 
 
@@ -29,17 +31,60 @@ def probe_again() -> Iterable[Check]:
     return ()
 
 
+def examined(measure: bool = False) -> tuple[list[Check], Facts]:
+    """Every line but the tier's, and what decides the tier."""
+    looks = ({"probe": probe_again} if measure else {}) | LOOKS
+    return [check for what, look in looks.items() for check in looked(what, look)], facts()
+
+
 def main(*, as_json: bool = False, measure: bool = False) -> int:
     """Print the table (or JSON alone); the exit status is 1 only if the labs can't run."""
-    looks = ({"probe": probe_again} if measure else {}) | LOOKS
-    found = [check for what, look in looks.items() for check in looked(what, look)]
+    found, here = examined(measure)
     failed = any(check.state == "problem" for check in found)
+    code = machine_code.code(here, found)
+    found.append(Check("tier", f"{here.tier}: {here.why}"))
     if as_json:
-        print(json.dumps({"ok": not failed, "checks": [asdict(c) for c in found]}, indent=1))
+        checks = [asdict(c) for c in found]
+        told = {"ok": not failed, "tier": here.tier, "code": code, "checks": checks}
+        print(json.dumps(told, indent=1))
     else:
         show(found)
+        print(f"Code of this machine, for an instructor: {code}")
         print("The labs can't run yet." if failed else "Ready: `make lab` opens lab 00.")
     return int(failed)
+
+
+def coded(text: str | None = None) -> int:
+    """Print this machine's code alone, or say what somebody's means: 2 for one that can't be."""
+    if text is None:
+        found, here = examined()
+        print(machine_code.code(here, found))
+        return 0
+    try:
+        there, found = machine_code.read(text)
+    except ValueError as error:
+        print(f"doctor: {error}", file=sys.stderr)
+        return 2
+    show([*described(there), *found])
+    failed = any(check.state == "problem" for check in found)
+    print("The labs can't run there yet." if failed else "The labs run there.")
+    return 0
+
+
+def described(there: Facts) -> list[Check]:
+    """A machine by its code, as lines."""
+    old = there.python < (3, 11)
+    lines = {
+        "tier": f"{there.tier}: {there.why}",
+        "machine": f"{there.os}, {there.cores:g} cores, {there.isa}, {there.available:g} of "
+                   f"{there.memory:g} GiB available",
+        "GPU": {"none": "none", "unusable": "there is one, and torch can't use it"}.get(
+            there.gpu, f"usable, {there.gpu_memory:g} GiB"),
+        "versions": f"Python {'before 3.11' if old else '.'.join(map(str, there.python))}, "
+                    f"torch {'.'.join(map(str, there.torch))}, "
+                    f"constraintlab {'.'.join(map(str, there.package))}",
+    }  # fmt: skip
+    return [Check(what, text) for what, text in lines.items()]
 
 
 MARKS = {"ok": ("green", "✓", "+"), "note": ("yellow", "•", "-"), "problem": ("red", "✗", "!")}

@@ -32,8 +32,8 @@ Outcome = Gain | tuple[Gain, Verdict]
 
 
 def _measured(gain: Gain) -> Estimate:
-    """With a spread, its own or the one that is assumed."""
-    if isinstance(gain, Estimate) and gain.low < gain.high:
+    """With a spread, its own or the one that is assumed; what was modelled stays as it is."""
+    if isinstance(gain, Estimate) and (gain.low < gain.high or gain.source.startswith("modelled")):
         return gain
     x = gain.value if isinstance(gain, Estimate) else gain
     source = f"measured: once, ±{ONCE:.0%} assumed"
@@ -61,6 +61,11 @@ class Forecast:
         gain, verdict = outcome if isinstance(outcome, tuple) else (outcome, None)
         bound = verdict.constraint if verdict else ()
         return replace(self, measured=_measured(gain), bound=bound)
+
+    @property
+    def tried(self) -> bool:
+        """Whether somebody did it: a gain on a virtual clock is held against no machine."""
+        return self.measured is not None and not self.measured.source.startswith("modelled")
 
     @property
     def error(self) -> float:
@@ -115,7 +120,7 @@ class Score:
     @classmethod
     def of(cls, forecasts: Iterable[Forecast]) -> Score:
         """Of those that were measured; one without a finite error is as far off as can be."""
-        done = [f for f in forecasts if f.measured is not None]
+        done = [f for f in forecasts if f.tried]
         errors = [abs(f.error) if math.isfinite(f.error) else math.inf for f in done]
         named = [f.right for f in done if f.right is not None]
         return cls(
@@ -148,10 +153,10 @@ class Forecasts:
 
     def outcome(self, key: str, outcome: Outcome) -> Forecast:
         """What the fix gave. ValueError where nothing was foreseen under that key."""
-        kept = _read(self.progress, self.lab).get(key)
-        if kept is None:
+        found = kept(self.progress, self.lab).get(key)
+        if found is None:
             raise ValueError(f"nothing was foreseen under {key!r}: run that cell first")
-        done = kept.with_outcome(outcome)
+        done = found.with_outcome(outcome)
         self._keep(key, done)
         return done
 
@@ -159,12 +164,12 @@ class Forecasts:
         self.progress.put(self.lab, PART, key, forecast.as_dict())
 
 
-def _read(progress: Progress, lab: str) -> dict[str, Forecast]:
-    """What one lab kept; what this version can't read is no forecast."""
+def kept(progress: Progress, lab: str) -> dict[str, Forecast]:
+    """What one lab kept, by key; what this version can't read is no forecast."""
     found = {}
-    for key, kept in progress.lab(lab).get(PART, {}).items():
+    for key, data in progress.lab(lab).get(PART, {}).items():
         try:
-            found[key] = Forecast.from_dict(kept)
+            found[key] = Forecast.from_dict(data)
         except (KeyError, TypeError, ValueError):
             continue
     return found
@@ -172,5 +177,5 @@ def _read(progress: Progress, lab: str) -> dict[str, Forecast]:
 
 def score(progress: Progress) -> Score:
     """Of all labs of this learner."""
-    labs = (_read(progress, f"{i:02d}").values() for i in range(9))
+    labs = (kept(progress, f"{i:02d}").values() for i in range(9))
     return Score.of(f for lab in labs for f in lab)

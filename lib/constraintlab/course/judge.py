@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import fmean, median
 
 from constraintlab.course.scenario_stack import capacities, stack_of, together, usable
@@ -24,9 +25,13 @@ from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import whatif
 from constraintlab.scenarios.capacity import scaled, without
-from constraintlab.scenarios.perturb import Interval, Perturbed, perturb
-from constraintlab.scenarios.run import run
+from constraintlab.scenarios.perturb import CUT, LEAST, Interval, Perturbed, perturb
+from constraintlab.scenarios.run import Run, run
+from constraintlab.scenarios.run import together as seen_together
 from constraintlab.scenarios.scenario import Scenario
+
+VIRTUAL = "modelled: the virtual clock"
+REAL = "measured: a real stack, its device simulated"
 
 WIDE = 0.15
 """The largest half width of an interval that lets a second share pass for the largest."""
@@ -44,8 +49,9 @@ RAISE = 2.0
 @dataclass(frozen=True)
 class Seen:
     """A scenario's verdict and its truth. predicted: elasticities by capacity and seed. after:
-    perturbed without the limit that was named first. gain, real: of the fix; low, high: the
-    interval of gain."""
+    perturbed without the limit that was named first, None where nobody looked; then gain and real,
+    of the fix, are not numbers. run: on what; it has to be there when one asks what is right. low,
+    high: the interval of gain."""
 
     scenario: Scenario
     verdict: Verdict
@@ -54,6 +60,7 @@ class Seen:
     after: Perturbed | None
     gain: float
     real: float
+    run: Run = field(default=run, repr=False, compare=False)
     low: float = math.nan
     high: float = math.nan
 
@@ -62,15 +69,16 @@ class Seen:
         """What the verdict names."""
         return tuple(r.value for r in self.verdict.constraint)
 
-    @property
+    @cached_property
     def right(self) -> bool:
         """Whether what is named binds."""
-        return bound(self.truth, self.names, self.after)
+        return bound(self.truth, self.names, self.after, self.run)
 
-    @property
+    @cached_property
     def next_right(self) -> bool:
         """Whether what the verdict calls next binds without the first."""
-        return bool(self.names) and bound(self.after, [r.value for r in self.verdict.next], None)
+        then = [r.value for r in self.verdict.next]
+        return bool(self.names) and bound(self.after, then, None, self.run)
 
     @property
     def strict(self) -> bool:
@@ -113,15 +121,16 @@ class Seen:
         return all(_zero(self.off(n), SLACK, math.inf) for n in self.predicted)
 
 
-def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None) -> bool:
-    """Whether these are what binds. after: without the first; found here where it is None."""
+def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None, run: Run = run) -> bool:
+    """Whether these are what binds. after: without the first; where it is None, found here by run,
+    if need be."""
     binding = [name for name in names if largest(truth, name)]
     if not binding:
         return False
     if len(names) == 1 or all(largest(truth, name, CLOSE) for name in names):
         return True
     if after is None:
-        after = perturb(without(truth.scenario, names[0]), truth.seeds, least=MINOR)
+        after = perturb(without(truth.scenario, names[0]), truth.seeds, least=MINOR, run=run)
     pairs = zip(truth.base, after.base, strict=True)
     return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
 
@@ -151,25 +160,35 @@ def largest(truth: Perturbed, name: str, part: float = 1.0) -> bool:
     return behind.value <= min(behind.high - behind.value, WIDE)
 
 
-def judge(scenario: Scenario, seeds: Sequence[int]) -> Seen:
-    """Run, diagnose, perturb, remove what was named, and fix it."""
-    truth = perturb(scenario, seeds)
-    caps, stack = capacities(scenario), stack_of(scenario, together(truth.base))
-    measured = Estimate.of([r.x for r in truth.base], "tok/s", "modelled: the virtual clock")
-    stacks = [stack_of(scenario, r.counts) for r in truth.base]
+def judge(
+    scenario: Scenario,
+    seeds: Sequence[int],
+    run: Run = run,
+    cut: float = CUT,
+    least: float = LEAST,
+    whole: bool = True,
+    source: str = VIRTUAL,
+) -> Seen:
+    """Run, diagnose, perturb, remove what was named, and fix it. run, cut, least: see `perturb`;
+    whole: False for the constraint alone; source: of what is measured."""
+    truth = perturb(scenario, seeds, cut, least, run)
+    caps, stack = capacities(scenario), stack_of(seen_together(truth.base), together(truth.base))
+    measured = Estimate.of([r.x for r in truth.base], "tok/s", source)
+    stacks = [stack_of(r.seen, r.counts) for r in truth.base]
     verdict = diagnose(stack, caps, measured=measured, windows=stacks)
     predicted = {
         name: tuple(foreseen(s, caps, scenario, name, factor) for s in stacks)
         for name, factor in truth.factors.items()
         if name in set(Resource)
     }
-    if not verdict.constraint:
-        return Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan)
+    found = Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan, run)
+    if not verdict.constraint or not whole:
+        return found
     first = verdict.constraint[0]
-    after = perturb(without(scenario, first.value), seeds, least=MINOR)
+    after = perturb(without(scenario, first.value), seeds, least=MINOR, run=run)
     better, factor = scaled(scenario, first.value, RAISE)
     gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
     gain = whatif(verdict, more(first, factor)).gain
-    return Seen(
-        scenario, verdict, truth, predicted, after, gain.value, median(gains), gain.low, gain.high
+    return replace(
+        found, after=after, gain=gain.value, real=median(gains), low=gain.low, high=gain.high
     )

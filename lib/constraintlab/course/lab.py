@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from constraintlab.course.check import Result, check
 from constraintlab.course.forecast import Forecasts, Outcome, score
 from constraintlab.course.forecast_table import beside
+from constraintlab.course.hints import Hint, hint
 from constraintlab.course.measure import Rounds, interleave
 from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress
+from constraintlab.limits import cgroup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import Outlook
+from constraintlab.room.client import Client
 
 T = TypeVar("T")
 
@@ -42,6 +46,7 @@ class Lab:
         self.preset = preset()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.progress = progress or Progress()
+        self.room = Client()
         self.started = time.perf_counter()
         self._predictions: dict[str, Prediction] = {}
         self._capacities: Capacities | None = None
@@ -80,14 +85,29 @@ class Lab:
 
     def predict(self, key: str, question: str, options: Sequence[str]) -> Prediction:
         """Ask before a run. The answer is kept; `reveal` with the same key shows the truth."""
-        asked = Prediction(self.progress, self.number, key, question, options)
+        asked = Prediction(
+            self.progress, self.number, key, question, options, partial(self._tell, key)
+        )
         self._predictions[key] = asked
+        if asked.choice:
+            self._tell(key, asked.choice)
+        self._pass_on()
         return asked
 
-    def reveal(self, key: str, truth: str, because: str) -> Reveal:
-        """Hold the prediction `key` against what was measured, and say why."""
+    def reveal(
+        self, key: str, truth: str, because: str, value: float | None = None, unit: str = ""
+    ) -> Reveal:
+        """Hold the prediction `key` against what was measured, and say why.
+
+        value, unit: the number behind it, for the room, if this laptop is in one. The unit, a
+        literal (`× from one pass`, `% of peak`), is read from the notebook by `room.asked`.
+        """
         if key not in self._predictions:
             raise ValueError(f"nothing was predicted under {key!r}: run that cell first")
+        if (value is None) != (not unit):
+            raise ValueError(f"{key}: give a value together with its unit")
+        self.room.measured(self.number, key, truth, value)
+        self._pass_on()
         return self._predictions[key].reveal(truth, because)
 
     def within(self, value: float, limits: Mapping[str, float]) -> str:
@@ -140,6 +160,19 @@ class Lab:
         self.progress.put(self.number, "checks", name, result.ok)
         return result
 
+    def hint(self, name: str) -> Hint:
+        """The next hint of an exercise, e.g. `lab.hint("score_peak")`; a further one each time."""
+        return hint(self.progress, self.number, name)
+
+    def measured(self, name: str, verdict: Verdict) -> None:
+        """Keep what a run came to: its throughput and what bound. Called by the stages."""
+        x = verdict.measured
+        kept = {
+            "x": x.as_dict() if x else None, "unit": verdict.unit, "outcome": verdict.outcome,
+            "constraint": [r.value for r in verdict.constraint],
+        }  # fmt: skip
+        self.progress.put(self.number, "runs", name, kept)
+
     def claim(self, text: str, holds: bool, seen: str = "") -> None:
         """Print an invariant that must hold on any machine; nbval compares the line.
 
@@ -149,8 +182,44 @@ class Lab:
 
     def finish(self, note: str, constraint: Resource | None = None) -> None:
         """Put this lab's cell on the migration strip, which the next labs carry on."""
-        cell = {"constraint": constraint.value if constraint else None, "note": note}
+        cell = {
+            "constraint": constraint.value if constraint else None, "note": note,
+            "machine": self.where if self._capacities else "", "preset": self.preset,
+            "date": time.strftime("%Y-%m-%d"),
+        }  # fmt: skip
         self.progress.put(self.number, "strip", "cell", cell)
+        self.room.finished(self.number, cell["constraint"] or "")
+        self._pass_on()
+
+    def join(self, where: str) -> None:
+        """Join a workshop's room: `lab.join("CODE@192.168.1.5:8765")`, as its screen shows it.
+
+        From then on, in every lab, predictions and what was measured for them go there, until
+        `lab.leave()`. RoomError where there is no such room.
+        """
+        import torch
+
+        laptop = {
+            "cores": max(1, round(cgroup.cores())),
+            "isa": torch.backends.cpu.get_cpu_capability(),
+            "device": self.device,
+        }
+        print(self.room.join(where, laptop))
+        for key, asked in self._predictions.items():
+            if asked.choice:
+                self._tell(key, asked.choice)
+
+    def leave(self) -> None:
+        """Tell the room nothing any more."""
+        print(self.room.leave())
+
+    def _tell(self, key: str, choice: str) -> None:
+        self.room.predicted(self.number, key, choice)
+
+    def _pass_on(self) -> None:
+        """What went wrong on the way to the room, where the learner sees it."""
+        if note := self.room.note():
+            print(f"room: {note}")
 
     def strip(self) -> list:
         """The migration strip so far: one cell a finished lab."""
@@ -174,7 +243,7 @@ def strip(progress: Progress) -> list:
     cells = []
     for i in range(9):
         kept = progress.lab(f"{i:02d}").get("strip", {}).get("cell")
-        if kept:
+        if isinstance(kept, dict):
             # A name that this version does not know shows as a lab without a constraint.
             known = kept.get("constraint") in set(Resource)
             where = Resource(kept["constraint"]) if known else None

@@ -123,6 +123,7 @@ class Stage:
         (laps, busy), caps = around(lab.capacities, names, loop, lab.device)
         end = verdict(caps, laps)
         panel.set_verdict(end)
+        lab.measured(name, end)
         self._point(name, work, median(laps))
         self._roofline(caps, (unit,))
         return Run(end, caps, median(laps), min(1.0, busy), work)

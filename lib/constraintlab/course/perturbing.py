@@ -5,13 +5,14 @@ from __future__ import annotations
 import json as library
 from collections.abc import Sequence
 
-from constraintlab.course.judge import Seen, judge
+from constraintlab.course.judge import REAL, Seen, judge
 from constraintlab.scenarios.draw import draw
 from constraintlab.scenarios.perturb import CUT, STUDENT, Interval
 
 
-def main(seed: int, number: int, workloads: int, json: bool) -> int:
-    """Prints the table, or JSON alone; the exit status."""
+def main(seed: int, number: int, workloads: int, json: bool, real: bool = False) -> int:
+    """Prints the table, or JSON alone; the exit status. real: on a real stack, not on the virtual
+    clock; its scenarios are other, smaller ones."""
     if workloads not in STUDENT:
         import sys
 
@@ -19,12 +20,23 @@ def main(seed: int, number: int, workloads: int, json: bool) -> int:
             f"perturb: --workloads {workloads}: use {', '.join(map(str, STUDENT))}", file=sys.stderr
         )
         return 2
-    seen = judge(draw(seed, number), range(workloads))
+    if real:
+        from constraintlab.scenarios.real.bed import Bed
+        from constraintlab.scenarios.real.draw import draw as drawn
+
+        with Bed() as bed:
+            tell(judge(drawn(seed, number, bed.own), range(workloads), bed.run, source=REAL), json)
+    else:
+        tell(judge(draw(seed, number), range(workloads)), json)
+    return 0
+
+
+def tell(seen: Seen, json: bool) -> None:
+    """One of both."""
     if json:
         print(library.dumps(as_dict(seen), indent=1, allow_nan=False))
     else:
         show(seen)
-    return 0
 
 
 def rows(seen: Seen) -> Sequence[tuple[str, Interval, float | None, Interval, float | None, bool]]:
@@ -47,7 +59,7 @@ def as_dict(seen: Seen) -> dict:
     """Plain data."""
     return {
         "scenario": seen.scenario.name,
-        "source": "modelled: the virtual clock",
+        "source": seen.verdict.measured.source,
         "x": [run.x for run in seen.truth.base],
         "predicted_x": seen.verdict.predicted,
         "named": list(seen.names),
@@ -67,16 +79,21 @@ def as_dict(seen: Seen) -> dict:
 
 def show(seen: Seen) -> None:
     """The table, a sentence above it and one below."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console, x = Console(highlight=False), seen.verdict.x
     console.print(
-        f"Scenario {seen.scenario.name} on the virtual clock (modelled): {x:,.0f} tok/s, "
+        f"Scenario {seen.scenario.name} ({seen.verdict.measured.source}): {x:,.0f} tok/s, "
         f"predicted {seen.verdict.predicted:,.0f}. {len(seen.truth.seeds)} workloads, each "
         f"capacity cut by {CUT:.0%}."
     )
-    table = Table("capacity", "elasticity", "95%", "predicted", "share", "predicted", "")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("capacity", no_wrap=True)
+    for name in ("elasticity", "95%", "predicted", "share", "predicted"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
     for name, e, pe, s, ps, agrees in sorted(rows(seen), key=lambda r: -r[1].value):
         table.add_row(
             name, f"{e.value:.2f}", f"{e.low:.2f} … {e.high:.2f}", _number(pe), f"{s.value:.2f}",

@@ -39,9 +39,13 @@ class Sized:
     rate: float
     runs: tuple[Day, ...]
 
+    def samples(self, metric: str) -> list[float]:
+        """Seconds of all runs together, a number a request."""
+        return list(chain(*(_steady(run, metric) for run in self.runs)))
+
     def all(self, metric: str) -> Distribution:
-        """Seconds of all runs together."""
-        return Distribution.of(list(chain(*(_steady(run, metric) for run in self.runs))))
+        """Those, as a distribution."""
+        return Distribution.of(self.samples(metric))
 
     def spread(self, metric: str, p: float | None) -> tuple[float, float]:
         """The lowest and highest that one run had; p: a percentile, or the mean without."""
@@ -100,11 +104,7 @@ def size(
 
     def attempt(replicas: int) -> Sized:
         if replicas not in tried:
-            runs = tuple(
-                many(f"{replicas}", source, requests, rate / replicas, setup, cost, seed=seed)
-                for seed in range(RUNS)
-            )
-            tried[replicas] = Sized(replicas, fmean(run.rate for run in runs), runs)
+            tried[replicas] = attempted(source, rate, replicas, setup, cost, requests)
             say(tried[replicas])
         return tried[replicas]
 
@@ -122,6 +122,18 @@ def size(
     for q in (None, p):
         _fewest(lambda n, q=q: not attempt(n).broken(slo, q), below)
     return Sizes(tuple(tried[n] for n in sorted(tried)), slo, p)
+
+
+def attempted(
+    source: Source, rate: float, replicas: int, setup: Setup, cost: StepCost,
+    requests: int = REQUESTS,
+) -> Sized:  # fmt: skip
+    """What so many replicas make of `rate` requests a second: RUNS runs of one of them."""
+    runs = tuple(
+        many(f"{replicas}", source, requests, rate / replicas, setup, cost, seed=seed)
+        for seed in range(RUNS)
+    )
+    return Sized(replicas, fmean(run.rate for run in runs), runs)
 
 
 def _fewest(enough: Callable[[int], bool], below: int) -> int:

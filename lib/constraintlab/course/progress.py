@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,10 +17,12 @@ VERSION = 1
 class Progress:
     """A JSON document `{"version", "labs": {lab: {part: {key: value}}}}`.
 
-    Parts are `predictions` (the learner's), `forecasts` (the tool's), `strip` and `checks`.
+    Parts are `predictions`, `confidence` and `reveals` (the learner's), `forecasts` (the tool's),
+    `runs`, `strip`, `checks` and `hints`. The transfer test is kept as a lab called `transfer`.
 
     Two notebooks may write at once: each change re-reads the file under a lock, so that
-    neither loses the other's. A damaged file is set aside and named, never overwritten.
+    neither loses the other's. Who is killed while it writes leaves the file as it was. A damaged
+    file is set aside and named, never overwritten.
     """
 
     def __init__(self, path: Path | None = None, say: Callable[[str], object] = print) -> None:
@@ -30,14 +33,47 @@ class Progress:
         """A copy of what is kept for one lab."""
         return self._read()["labs"].get(lab, {})
 
+    def labs(self) -> dict[str, dict]:
+        """A copy of everything, by lab."""
+        return self._read()["labs"]
+
     def put(self, lab: str, part: str, key: str, value: object) -> None:
         """Keep `value` under labs[lab][part][key]."""
+        self.change(lab, part, key, lambda _: value)
+
+    def first(self, lab: str, part: str, key: str, value: object) -> None:
+        """Keep `value` there unless something is kept there already."""
+        self.change(lab, part, key, lambda kept: value if kept is None else kept)
+
+    def change(self, lab: str, part: str, key: str, to: Callable[[object], object]) -> object:
+        """Keep what `to` makes of what was kept there, None if nothing was; returns it. Nobody
+        else writes in between."""
         with self._locked():
             whole = self._read()
-            whole["labs"].setdefault(lab, {}).setdefault(part, {})[key] = value
-            fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-            fresh.write_text(json.dumps(whole, indent=1))
-            os.replace(fresh, self.path)
+            there = whole["labs"].setdefault(lab, {}).setdefault(part, {})
+            there[key] = to(there.get(key))
+            self._write(whole)
+            return there[key]
+
+    def reset(self, *labs: str) -> Path | None:
+        """Forget these labs. Returns the copy of the file that is kept beside it; None, and
+        nothing is done, where none of them has kept anything."""
+        with self._locked():
+            whole = self._read()
+            if not any(whole["labs"].get(lab) for lab in labs):
+                return None
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            backup = self.path.with_name(f"progress.before-reset-{stamp}-{os.getpid()}.json")
+            backup.write_bytes(self.path.read_bytes())
+            for lab in labs:
+                whole["labs"].pop(lab, None)
+            self._write(whole)
+            return backup
+
+    def _write(self, whole: dict) -> None:
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        fresh.write_text(json.dumps(whole, indent=1))
+        os.replace(fresh, self.path)
 
     def _read(self) -> dict:
         empty = {"version": VERSION, "labs": {}}
@@ -71,4 +107,7 @@ class Progress:
                 import fcntl
 
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                # Nobody else writes now: what lies here was left by somebody who was killed.
+                for left in self.path.parent.glob(f"{self.path.name}.*.part"):
+                    left.unlink(missing_ok=True)
             yield

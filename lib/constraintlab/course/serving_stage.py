@@ -118,6 +118,7 @@ class ServingStage:
         verdict, stack = self._verdict(ran, gap, caps)
         served = Served(name, setup, verdict, stack, caps, gap, ran)
         self.panel.set_verdict(verdict)
+        self.lab.measured(name, verdict)
         self._points.add(name, served.window, served.caps)
         return served
 

@@ -111,6 +111,7 @@ class StreamingStage:
         after = await asyncio.to_thread(self._grounds.now, plan.setup)
         told = self._told(plan, ran, gap, midway(self._now, after, CEILINGS))
         self.panel.set_verdict(told.verdict)
+        self.lab.measured(plan.name, told.verdict)
         self._roof.add(plan.name, ran.delivered.window, told.caps)
         return told
 

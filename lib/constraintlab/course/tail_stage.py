@@ -135,6 +135,7 @@ class TailStage(ServingStage):
             self._draw(report, *live)
         self._latencies(None)
         self.panel.set_verdict(verdict)
+        self.lab.measured(name, verdict)
         self._points.add(name, ran.whole, caps)
         return faced
 

@@ -92,6 +92,10 @@ class Setup:
         longest = self.max_length or max_length
         return ContiguousKV(self.blocks, self.block_size, max_length=longest, reserve=self.reserve)
 
+    def stub(self) -> stub.Stub:
+        """What runs where the model is a `stub`."""
+        return stub.Stub(stub.pace(self.model))
+
     def check_change(self, other: Setup) -> None:
         """ValueError unless an engine of this setup can become one of the other in its process."""
         for name in ("model", "dtype", "threads"):
@@ -111,7 +115,7 @@ def build(setup: Setup, loaded: tuple | None = None) -> Engine:
     loaded here unless given."""
     config, weights, tokenizer = loaded or load(setup.model, setup.dtype, setup.words)
     if weights is None:
-        most, runner = stub.LONGEST, stub.Stub(stub.pace(setup.model))
+        most, runner = stub.LONGEST, setup.stub()
     else:
         most, runner = config.max_positions, _runner(setup, config, weights)
 

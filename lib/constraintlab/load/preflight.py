@@ -46,6 +46,7 @@ def address(url: str) -> str:
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        fine = fine and url.isprintable() and " " not in url
     except ValueError:
         fine = False
     if not fine:

@@ -8,6 +8,7 @@ a ratio to a rough throughput of the engine alone. Nothing says what binds: that
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from random import Random
 
 from constraintlab.scenarios.scenario import KINDS, Lengths, Scenario
@@ -16,11 +17,23 @@ COMPUTE, BANDWIDTH = 100e12, 1e12
 """FLOP/s and bytes/s of the machine; only ratios matter."""
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large what is drawn may be, as (least, most): sequences in a step, mean tokens of prompts
+    and answers, seconds of a step that reads the weights; wire: bytes of a token, one of these."""
+
+    batch: tuple[float, float] = (8, 24)
+    prompt: tuple[float, float] = (8, 200)
+    answer: tuple[float, float] = (24, 64)
+    step: tuple[float, float] = (4e-3, 30e-3)
+    wire: tuple[float, ...] = (40.0, 300.0)
+
+
 VARIED = ("lognormal", "two", "uniform")
 """Answers that are all equally long keep users in step with each other for ever."""
 
 
-def draw(seed: int, number: int) -> Scenario:
+def draw(seed: int, number: int, size: Size = Size()) -> Scenario:
     """Scenario `number` of a seed."""
     random = Random(f"{seed} scenario {number}")
 
@@ -28,10 +41,10 @@ def draw(seed: int, number: int) -> Scenario:
         """Evenly on a log axis."""
         return low * (high / low) ** random.random()
 
-    batch = round(between(8, 24))
-    prompt = Lengths(random.choice(sorted(KINDS)), between(8, 200))
-    answer = Lengths(random.choice(VARIED), between(24, 64))
-    step = between(4e-3, 30e-3)
+    batch = round(between(*size.batch))
+    prompt = Lengths(random.choice(sorted(KINDS)), between(*size.prompt))
+    answer = Lengths(random.choice(VARIED), between(*size.answer))
+    step = between(*size.step)
     weights = step * BANDWIDTH
     mean = prompt.mean + answer.mean / 2
     tokens = batch * (1 + prompt.mean / answer.mean)
@@ -44,19 +57,19 @@ def draw(seed: int, number: int) -> Scenario:
     products = max(flops * tokens / COMPUTE, step)
     pace = products + max(kv / BANDWIDTH, look / COMPUTE) * mean * batch + schedule + sample * batch
     rate = batch / pace
-    size = prompt.most + answer.most
-    slots, blocks, users = batch, 1 + 4 * batch * size // 16, 2 * batch
+    most = prompt.most + answer.most
+    slots, blocks, users = batch, 1 + 4 * batch * most // 16, 2 * batch
     match random.choice(("slots", "slots", "kv", "kv", "both", "users")):
         case "kv":
-            slots, blocks = 4 * batch, max(-(-size // 16) + 1, round(batch * (mean + 8) / 16))
+            slots, blocks = 4 * batch, max(-(-most // 16) + 1, round(batch * (mean + 8) / 16))
             users = 3 * batch
         case "both":
-            blocks = max(-(-size // 16) + 1, round(between(0.6, 1.7) * batch * (mean + 8) / 16))
+            blocks = max(-(-most // 16) + 1, round(between(0.6, 1.7) * batch * (mean + 8) / 16))
         case "users":
             slots, users = 2 * batch, batch
     behind = {name: _ratio(random) for name in ("frame", "link", "readers")}
     frame = 1 / (rate * behind["frame"]) if behind["frame"] else 0.0
-    wire = float(random.choice((40, 300)))
+    wire = random.choice(size.wire)
     link = rate * behind["link"] * wire if behind["link"] else math.inf
     slow = random.choice((0.3, 1.0, 1.0)) if behind["readers"] else 0.0
     speed = rate / batch * behind["readers"] if slow else math.inf

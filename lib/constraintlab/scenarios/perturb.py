@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from constraintlab.scenarios.capacity import CAPACITIES, each_scaled, has, scaled
-from constraintlab.scenarios.run import Ran, run
+from constraintlab.scenarios.run import Ran, Run, run
 from constraintlab.scenarios.scenario import Scenario
 
 CUT, LEAST = 0.2, 0.03
@@ -68,10 +68,15 @@ class Perturbed:
 
 
 def perturb(
-    scenario: Scenario, seeds: Iterable[int], cut: float = CUT, least: float = LEAST
+    scenario: Scenario,
+    seeds: Iterable[int],
+    cut: float = CUT,
+    least: float = LEAST,
+    run: Run = run,
 ) -> Perturbed:
     """All capacities that the scenario has, cut one at a time on each seed's workload. least: a cut
-    whose elasticity is smaller than that on the first workload is not tried on the others."""
+    whose elasticity is smaller than that on the first workload is not tried on the others. run: on
+    what; the virtual clock unless given."""
     seeds = tuple(seeds)
     base = tuple(run(scenario, seed) for seed in seeds)
     found, factors = {}, {}
@@ -84,13 +89,13 @@ def perturb(
                 if factor == 1 or idle or _same(name, less, one):
                     slopes.append(slopes[0] if idle else 0.0)
                 else:
-                    slopes.append(_slope(less, seed, one, factor))
+                    slopes.append(_slope(run, less, seed, one, factor))
             found[name] = tuple(slopes)
-    shares = _shares(scenario, seeds, base, found, cut)
+    shares = _shares(run, scenario, seeds, base, found, cut)
     return Perturbed(scenario, seeds, base, found, shares, factors)
 
 
-def _slope(changed: Scenario, seed: int, before: Ran, factor: float) -> float:
+def _slope(run: Run, changed: Scenario, seed: int, before: Ran, factor: float) -> float:
     return math.log(run(changed, seed).x / before.x) / math.log(factor)
 
 
@@ -110,7 +115,7 @@ def _same(name: str, less: Scenario, ran: Ran) -> bool:
     return False
 
 
-def _shares(scenario, seeds, base, found, cut):
+def _shares(run, scenario, seeds, base, found, cut):
     room = [sum(found[name][i] for name in ROOM) for i in range(len(seeds))]
     if max(room) < 0.05:
         return dict(found)
@@ -120,7 +125,7 @@ def _shares(scenario, seeds, base, found, cut):
         if name in found:
             less = each_scaled(scenario, name, 1 - cut)
             diluted[name] = [
-                found[name][i] - _slope(less, seed, base[i], 1 - cut)
+                found[name][i] - _slope(run, less, seed, base[i], 1 - cut)
                 if abs(found[name][i]) > LEAST
                 else 0.0
                 for i, seed in enumerate(seeds)

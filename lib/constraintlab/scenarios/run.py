@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
+from statistics import fmean
 
 from constraintlab.engine.kv.counted import CountedKV
 from constraintlab.engine.plan import Budget, Policy
@@ -25,13 +27,15 @@ WARM = 0.25
 @dataclass(frozen=True)
 class Ran:
     """x: output tokens read a second. counts: of that time. peak_slots, peak_kv,
-    peak_tokens: the most slots, blocks and tokens of a step that were taken since the start."""
+    peak_tokens: the most slots, blocks and tokens of a step that were taken since the start.
+    seen: the scenario with what its parts cost in this run, as whoever runs it could measure."""
 
     x: float
     counts: Counts
     peak_slots: int
     peak_kv: int
     peak_tokens: int
+    seen: Scenario
 
 
 def run(scenario: Scenario, seed: int) -> Ran:
@@ -47,7 +51,18 @@ def run(scenario: Scenario, seed: int) -> Ran:
     counts = after - before
     read = sum([before.seconds < t <= after.seconds for t in service.tandem.reads])
     peaks = service.peak_slots, service.peak_kv, service.peak_tokens
-    return Ran(read / counts.seconds, counts, *peaks)
+    return Ran(read / counts.seconds, counts, *peaks, scenario)
+
+
+def together(runs: Sequence[Ran]) -> Scenario:
+    """What several runs of one scenario saw of it, in the mean."""
+    costs = ("schedule", "sample", "frame", "wire")
+    mean = {name: fmean(getattr(r.seen, name) for r in runs) for name in costs}
+    return replace(runs[0].seen, **mean)
+
+
+Run = Callable[[Scenario, int], Ran]
+"""How a scenario is run with the workload of a seed."""
 
 
 def policy(scenario: Scenario) -> Policy:

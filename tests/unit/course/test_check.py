@@ -7,6 +7,7 @@ import pytest
 from constraintlab.course import (
     exercises,
     exercises_engine,
+    exercises_plan,
     exercises_streaming,
     exercises_tail,
 )
@@ -21,6 +22,7 @@ RIGHT = {
     "05.share": exercises_engine.share,
     "06.interval": exercises_streaming.interval,
     "07.order": exercises_tail.order,
+    "08.replicas": exercises_plan.replicas,
 }
 
 
@@ -76,6 +78,18 @@ def by_the_mean(answers, target):
 def by_the_worst_gap(answers, target):
     """As if bad gaps came in a row."""
     return max(1, int(target / exercises_streaming.p99(every_gap(answers))))
+
+
+def enough(is_enough):
+    """The fewest replicas by another rule."""
+
+    def replicas(ttft, limit):
+        n = 1
+        while not is_enough(ttft(n), limit):
+            n += 1
+        return n
+
+    return replicas
 
 
 WRONG = {
@@ -159,6 +173,22 @@ WRONG = {
         "some": lambda rs: sorted(rs, key=lambda r: r.arrival)[:3],
         "twice": lambda rs: sorted(rs, key=lambda r: r.arrival) * 2,
         "names": lambda rs: [r.id for r in exercises_tail.order(rs)],
+    },
+    "08.replicas": {
+        "empty": lambda ttft, limit: None,
+        "constant": lambda ttft, limit: 7,
+        "by the mean": enough(lambda seen, limit: sum(seen) / len(seen) <= limit),
+        "by the median": enough(lambda seen, limit: sorted(seen)[len(seen) // 2] <= limit),
+        "by p90": enough(lambda seen, limit: sorted(seen)[len(seen) * 9 // 10] <= limit),
+        "the slowest of all": enough(lambda seen, limit: max(seen) <= limit),
+        "one less": lambda ttft, limit: exercises_plan.replicas(ttft, limit) - 1,
+        "one more": lambda ttft, limit: exercises_plan.replicas(ttft, limit) + 1,
+        "very many": lambda ttft, limit: 4096,
+        "never enough": enough(lambda seen, limit: False),
+        "from none on": lambda ttft, limit: len(ttft(0)),
+        "half a replica": lambda ttft, limit: exercises_plan.replicas(ttft, limit) + 0.5,
+        "text": lambda ttft, limit: str(exercises_plan.replicas(ttft, limit)),
+        "true": lambda ttft, limit: True,
     },
 }
 

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def stage():
-    lab = SimpleNamespace(number="04", device="cpu", capacities=CAPS, strip=lambda: [])
+    lab = SimpleNamespace(
+        number="04", device="cpu", capacities=CAPS, strip=lambda: [], measured=lambda *_: None
+    )
     stage = ServingStage(lab, "nano")
     yield stage
     stage.close()

@@ -40,7 +40,9 @@ def load(tokens, n=8):
 
 @pytest.fixture(scope="module")
 def stage():
-    lab = SimpleNamespace(number="06", device="cpu", capacities=CAPS, strip=lambda: [])
+    lab = SimpleNamespace(
+        number="06", device="cpu", capacities=CAPS, strip=lambda: [], measured=lambda *_: None
+    )
     stage = StreamingStage(lab, "stub")
     yield stage
     stage.close()

@@ -34,7 +34,9 @@ AT = [0.0, 0.001, *(0.05 + 0.01 * i for i in range(14))]
 
 @pytest.fixture(scope="module")
 def runs():
-    lab = SimpleNamespace(number="07", device="cpu", capacities=CAPS, strip=lambda: [])
+    lab = SimpleNamespace(
+        number="07", device="cpu", capacities=CAPS, strip=lambda: [], measured=lambda *_: None
+    )
     stage = TailStage(lab, "a test")
 
     async def go():

@@ -1,0 +1,143 @@
+"""The tiers on Ray Serve, started in the background while a learner reads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
+from constraintlab.load.fleet import Fleet
+from constraintlab.load.target import Target
+
+EXTRA = "Ray is not installed here: pip install 'constraintlab[cluster]' runs the tiers for real"
+"""What a learner without it is told."""
+
+NOISY = "ray._private"
+"""Ray's loggers that speak, in whichever cell runs, of what no learner did. Errors are raised."""
+
+PATIENCE = 60.0
+"""Seconds that tiers may take to be there, before a run goes on without them."""
+
+WARM = 4
+"""Requests of new replicas before anything counts."""
+
+LOOK = 0.25
+"""Seconds between two looks at the replicas while a run goes on."""
+
+
+class TierCluster:
+    """Ray Serve with the tiers of lab 08, on this machine or on the cluster that RAY_ADDRESS names.
+
+    `begin` returns at once; `wait` until one replica of each tier answers. why: what went wrong,
+    empty while nothing has. Everything else may raise whatever Ray does.
+    """
+
+    def __init__(self) -> None:
+        self.why, self.url = "", ""
+        self._cluster, self._thread, self._given_up = None, None, False
+        self._lock = threading.Lock()
+
+    def begin(self) -> TierCluster:
+        """Start it in a thread."""
+        self._thread = threading.Thread(target=self._start, name="constraintlab-ray", daemon=True)
+        self._thread.start()
+        return self
+
+    def wait(self, seconds: float = PATIENCE) -> bool:
+        """Whether it is there by then; if not, it ends as soon as it has started."""
+        self._thread.join(seconds)
+        with self._lock:
+            if self._cluster is None:
+                self.why = self.why or f"Ray was not there after {seconds:.0f} s more"
+                self._given_up = True
+            return self._cluster is not None
+
+    def scale(self, tiers: Tiers) -> None:
+        """These replicas, all of them there and warm. TimeoutError if they don't come."""
+        wanted = {"prefill": tiers.prefill, "decode": tiers.decode}
+        self._cluster.scale(**wanted)
+        end = time.monotonic() + PATIENCE
+        while {tier: len(self._cluster.look(tier)) for tier in wanted} != wanted:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{tiers.name} were not there after {PATIENCE:.0f} s")
+            time.sleep(0.1)
+        with Fleet(self.target, workload(WARM * tiers.decode)) as fleet:
+            fleet.wait(PATIENCE)
+
+    def run(
+        self, requests: int, on_look: Callable[[Fleet, dict], object]
+    ) -> tuple[float, dict[str, float]]:
+        """(tokens/s, core-seconds a token by tier). on_look: called with the client and, by tier,
+        what its replicas say, some times a second. RuntimeError unless every answer came whole."""
+        before = self._spent()
+        with Fleet(self.target, workload(requests)) as fleet:
+            end = time.monotonic() + PATIENCE
+            while fleet.running and time.monotonic() < end:
+                on_look(fleet, {t: self._cluster.look(t) for t in ("prefill", "decode")})
+                time.sleep(LOOK)
+            ran = fleet.wait(0.1)
+        bad = [r for r in ran.records if r.status != "ok"]
+        if bad:
+            raise RuntimeError(f"{len(bad)} of {len(ran.records)} requests failed: {bad[0].error}")
+        tokens = sum(r.output_tokens for r in ran.records)
+        spent = {tier: (s - before[tier]) / tokens for tier, s in self._spent().items()}
+        events = [(at, n) for r in ran.records for at, n, _ in r.events]
+        return rate(events), {**spent, "client": ran.used.cpu / tokens}
+
+    @property
+    def target(self) -> Target:
+        """Where to ask."""
+        return Target(self.url, self._cluster.layout.name)
+
+    def close(self) -> None:
+        """End it, also while it starts; may be called twice."""
+        with self._lock:
+            cluster, self._cluster, self._given_up = self._cluster, None, True
+        if cluster is not None:
+            cluster.close()
+
+    def _start(self) -> None:
+        logging.getLogger(NOISY).setLevel(logging.CRITICAL)
+        try:
+            from constraintlab.cluster.layout import Layout
+            from constraintlab.cluster.local import Cluster
+            from constraintlab.serving.options import Options
+
+            layout = Layout(setup=SETUP, options=Options(port=0), simulated_ms=1000 * STEP)
+            made = Cluster(layout, wanted=lambda: not self._given_up)
+        except Exception as error:  # whatever Ray raises, the lab goes on without it
+            self.why = f"Ray did not start: {(str(error) or type(error).__name__).splitlines()[0]}"
+            return
+        self._arrived(made)
+
+    def _arrived(self, made) -> None:
+        """Keep it, if anybody still waits for it."""
+        with self._lock:
+            if not self._given_up:
+                self._cluster, self.url = made, made.url
+                return
+        made.close()
+
+    def _spent(self) -> dict[str, float]:
+        """Core-seconds of each tier's processes so far; 0 of those on other machines."""
+        import psutil
+
+        found = {}
+        for tier in ("gateway", "prefill", "decode"):
+            found[tier] = 0.0
+            for replica in self._cluster.look(tier):
+                try:
+                    times = psutil.Process(int(replica["pid"])).cpu_times()
+                except psutil.Error:
+                    continue
+                found[tier] += times.user + times.system
+        return found
+
+
+def missing() -> str:
+    """Why no tiers can run here; empty where they can."""
+    import importlib.util
+
+    return "" if importlib.util.find_spec("ray") else EXTRA

@@ -1,0 +1,1 @@
+"""A room: many laptops' predictions and measurements on one screen, over the local network."""

@@ -1,0 +1,34 @@
+"""Ray that does not start: tried again for whoever waits, and for nobody else."""
+
+import pytest
+
+
+@pytest.fixture
+def failing(ray, monkeypatch):
+    from constraintlab.cluster import local
+
+    tries = []
+
+    def init(**kwargs):
+        tries.append(kwargs)
+        raise OSError("the raylet did not start")
+
+    monkeypatch.setattr(local.ray, "init", init)
+    monkeypatch.setattr(local.ray, "shutdown", lambda: None)
+    monkeypatch.setattr(local.time, "sleep", lambda s: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    return local, tries
+
+
+def test_it_is_tried_some_times(failing):
+    local, tries = failing
+    with pytest.raises(OSError, match="raylet"):
+        local.Cluster()
+    assert len(tries) == local.STARTS
+
+
+def test_it_is_not_tried_again_where_nobody_waits(failing):
+    local, tries = failing
+    with pytest.raises(RuntimeError, match="nobody waits"):
+        local.Cluster(wanted=lambda: False)
+    assert len(tries) == 1
