@@ -67,7 +67,8 @@ def run(
     errors = [s.error for s in seen if s.names]
     report.add("speedup_median_error", replace(median_of(errors, ""), source="modelled"),
                f"of twice the capacity that is named first; {sum(e > 0.2 for e in errors)} of "
-               f"{len(errors)} over 20% off; {where}")  # fmt: skip
+               f"{len(errors)} over 20% off; {_covered(seen):.0%} of intervals cover what was "
+               f"seen; {where}")  # fmt: skip
     report.add("confident_wrong_share", _share(sum(s.confident_wrong for s in seen), n),
                f"wrong, though the predicted throughput is within 25% and each workload alone "
                f"names the same; sure of {sum(s.verdict.sure for s in seen) / n:.1%}, of which "
@@ -125,6 +126,12 @@ def right_of_sure(seen: Sequence[Seen]) -> float:
 
 def _share(hits: int, n: int):
     return replace(proportion(hits, n), source="modelled")
+
+
+def _covered(seen: Sequence[Seen]) -> float:
+    """The share of predicted speed-ups whose interval has the one that was seen."""
+    found = [s.covered for s in seen if s.names]
+    return sum(found) / len(found) if found else nan
 
 
 def _counts(counter: Counter) -> str:

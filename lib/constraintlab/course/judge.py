@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median
 
-from constraintlab.course.scenario_stack import capacities, stack_of, together
+from constraintlab.course.scenario_stack import capacities, stack_of, together, usable
+from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.catalogue import more
 from constraintlab.limits.diagnose import BEHIND, CLOSE, diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.shares import elasticity
+from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import whatif
 from constraintlab.scenarios.capacity import scaled, without
@@ -48,7 +50,8 @@ RAISE = 2.0
 class Seen:
     """A scenario's verdict and its truth. predicted: elasticities by capacity and seed. after:
     perturbed without the limit that was named first, None where nobody looked; then gain and real,
-    of the fix, are not numbers. run: on what; it has to be there when one asks what is right."""
+    of the fix, are not numbers. run: on what; it has to be there when one asks what is right. low,
+    high: the interval of gain."""
 
     scenario: Scenario
     verdict: Verdict
@@ -58,6 +61,8 @@ class Seen:
     gain: float
     real: float
     run: Run = field(default=run, repr=False, compare=False)
+    low: float = math.nan
+    high: float = math.nan
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +94,11 @@ class Seen:
     def error(self) -> float:
         """How far the predicted speed-up of the fix is from the one that was seen."""
         return abs(self.gain / self.real - 1)
+
+    @property
+    def covered(self) -> bool:
+        """Whether the speed-up that was seen lies in the interval of the predicted one."""
+        return self.low <= self.real <= self.high
 
     def off(self, name: str) -> Interval:
         """Predicted less perturbed elasticity, seed by seed."""
@@ -125,6 +135,18 @@ def bound(truth: Perturbed, names: Sequence[str], after: Perturbed | None, run: 
     return fmean(b.x / a.x for a, b in pairs) < BEHIND and largest(after, names[1])
 
 
+def foreseen(stack: Stack, caps: Capacities, scenario: Scenario, name: str, factor: float) -> float:
+    """The elasticity to the cut that was made: of a pool, what admissions may take is cut, which is
+    whole blocks less a watermark of whole blocks."""
+    if not factor < 1:
+        return 0.0
+    cut = factor
+    if name == "kv_capacity":
+        cut = usable(scaled(scenario, name, factor)[0]) / usable(scenario)
+    # A percent of what was cut is meant, however much of that admissions feel.
+    return elasticity(stack, caps, Resource(name), 1 - cut) * math.log(cut) / math.log(factor)
+
+
 def _zero(off: Interval, slack: float, wide: float = WIDE) -> bool:
     return abs(off.value) <= max(slack, min(off.high - off.value, wide))
 
@@ -155,11 +177,10 @@ def judge(
     stacks = [stack_of(r.seen, r.counts) for r in truth.base]
     verdict = diagnose(stack, caps, measured=measured, windows=stacks)
     predicted = {
-        name: tuple(
-            elasticity(s, caps, Resource(name), 1 - factor) if factor < 1 else 0.0 for s in stacks
-        )
-        for name, factor in truth.factors.items() if name in set(Resource)
-    }  # fmt: skip
+        name: tuple(foreseen(s, caps, scenario, name, factor) for s in stacks)
+        for name, factor in truth.factors.items()
+        if name in set(Resource)
+    }
     found = Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan, run)
     if not verdict.constraint or not whole:
         return found
@@ -167,5 +188,7 @@ def judge(
     after = perturb(without(scenario, first.value), seeds, least=MINOR, run=run)
     better, factor = scaled(scenario, first.value, RAISE)
     gains = [run(better, s).x / r.x for s, r in zip(seeds, truth.base, strict=True)]
-    gain = whatif(verdict, more(first, factor)).gain.value
-    return replace(found, after=after, gain=gain, real=median(gains))
+    gain = whatif(verdict, more(first, factor)).gain
+    return replace(
+        found, after=after, gain=gain.value, real=median(gains), low=gain.low, high=gain.high
+    )

@@ -18,7 +18,7 @@ from constraintlab.limits.answers import Answers, Read, lengths
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import sharpened
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.room import Room, placed
+from constraintlab.limits.room import SELDOM, Room, placed
 from constraintlab.limits.stack import HostStage, Stack, kv_room
 from constraintlab.limits.stations import front_end, link
 from constraintlab.limits.work import Kernel, Work
@@ -36,6 +36,11 @@ def capacities(s: Scenario) -> Capacities:
     )
 
 
+def usable(s: Scenario) -> int:
+    """Tokens of the pool that admissions may take."""
+    return (s.blocks - int(s.watermark * s.blocks)) * s.block_size
+
+
 def together(runs: Sequence[Ran]) -> Counts:
     """The counters of several runs as those of one long one."""
     return reduce(add, (r.counts for r in runs))
@@ -47,6 +52,7 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
     whole, plain = counts.steps, counts.kinds[0]
     batch = whole.sequences / whole.steps
     decodes = plain.decodes / plain.steps if plain.steps else 0.0
+    again = min(1.0, counts.lost / whole.tokens) if whole.tokens else 0.0
     found = [Kernel(PLAIN, Work(s.flops * decodes / batch), Work(0.0, s.weights))]
     for number, kind in sorted(counts.kinds.items()):
         if number and kind.steps:
@@ -57,13 +63,18 @@ def kernels(s: Scenario, counts: Counts) -> tuple[Kernel, ...]:
                     fixed=Work(s.flops * max(0.0, tokens - decodes)),
                     often=kind.steps / whole.steps / batch,
                     onto=PLAIN,
+                    again=again,
                 )
             )
     keys, looked = (s.kv * n / whole.sequences for n in (whole.keys, whole.looked))
     return (
         *found,
         Kernel("attention", Work(s.look * whole.keys / whole.sequences, keys)),
-        Kernel("attention of prompts", Work(s.look * whole.pairs / whole.sequences, looked)),
+        Kernel(
+            "attention of prompts",
+            Work(s.look * whole.pairs / whole.sequences, looked),
+            again=again,
+        ),
     )
 
 
@@ -71,29 +82,35 @@ PLAIN = "products"
 LACKS = ("slots", "kv", "prefill")
 
 
+MOSTLY = 0.7
+"""A share of the time in which requests wait that leaves an open load saturated."""
+
+
 def stack_of(s: Scenario, counts: Counts) -> Stack:
     """The stack at the working point that was counted."""
-    pool = s.blocks * s.block_size
     # A pool is never quite full: a watermark stays free, and what is left is too little for the
-    # next in the queue. How full it was while that was what they lacked is counted.
+    # next in the queue. How many were resident while that was what they lacked is counted; where
+    # the queue is often empty, those are too few who have just been preempted.
     slots, kv, budget = (counts.lacks.get(n, 0.0) / counts.seconds for n in LACKS)
-    full = counts.held / counts.seconds / pool if kv > max(slots, 0.25) else 1 - s.watermark
-    room = kv_room(pool * full, [(counts.resident, counts.held)])
+    half = math.ceil(s.prompt.mean / s.block_size) * s.block_size / 2
+    room = kv_room(max(usable(s) - half, half), [(counts.resident, counts.held)])
     # So many residents hold more at one time than at another.
     spread = min(0.3, counts.held_deviation / math.sqrt(max(1.0, min(room, s.slots))))
-    if slots + kv > 0.5:
-        places = counts.resident / counts.seconds
-        room = placed(Room(s.slots, room, spread), places, kv / (slots + kv)).kv
+    if kv > SELDOM and (not s.open or slots + kv + budget > MOSTLY):
+        beside, lacks = (sum(c.get(n, 0.0) for n in LACKS) for c in (counts.beside, counts.lacks))
+        room = placed(Room(s.slots, room, spread), beside / lacks, kv / (slots + kv)).kv
     stations = []
     if s.frame:
         stations.append(front_end({"frame": s.frame}))
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
     population = math.inf if s.open else counts.open / counts.seconds
-    if budget > 0.5 and slots + kv < 0.2:
-        # They wait for tokens of a step, which no resource stands for; more room would not help.
-        population = counts.resident / counts.seconds
     tokens = counts.drawn / counts.steps.sequences
+    read = answers(s, counts, tokens)
+    if budget > 0.5 and slots + kv < 0.2:
+        # They wait for tokens of a step, which no resource stands for; more room would not help,
+        # and a place that a reader keeps is none that anybody else lacks.
+        population, read = counts.resident / counts.seconds, None
     found = Stack(
         kernels(s, counts),
         (HostStage("schedule", fixed=s.schedule), HostStage("sample", each=s.sample)),
@@ -104,7 +121,7 @@ def stack_of(s: Scenario, counts: Counts) -> Stack:
         kv_room=room,
         kv_spread=spread,
         offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,
-        answers=answers(s, counts, tokens),
+        answers=read,
     )
     if s.open or slots + kv > 0.2:
         # Whatever a station does, there is always somebody for the next: it never waits.

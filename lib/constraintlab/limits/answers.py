@@ -5,7 +5,7 @@ drawn. A stream may be some tokens ahead of its reader, so an answer of L tokens
 the longer of L steps and the time in which its reader takes the tokens but those: short answers are
 not held up at all, long ones are. Who asks next only when all is read waits for the reader of all
 of it. X therefore bends slowly where a reader's rate and a stream's are close: each answer at a
-point of its own.
+point of its own, and one answer more or less, since steps are not all equally long.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import NormalDist
 
 MOST = 16
 """Lengths that a reader's answers are told apart by."""
@@ -48,7 +49,7 @@ class Read:
         fixed, each: how large a place, and by how much larger for each token."""
         gap = 1 / self.rate
         return sum(
-            share * (fixed + each * tokens) * max(tokens * step, step + (tokens - ahead) * gap)
+            share * (fixed + each * tokens) * longer(tokens * step, step + (tokens - ahead) * gap)
             for tokens, share in self.lengths
         )
 
@@ -56,7 +57,8 @@ class Read:
         """Seconds from the step that draws the first token until the last one is read."""
         gap = 1 / self.rate
         return sum(
-            share * max(tokens * step + gap, step + tokens * gap) for tokens, share in self.lengths
+            share * longer(tokens * step + gap, step + tokens * gap)
+            for tokens, share in self.lengths
         )
 
 
@@ -124,6 +126,21 @@ class Answers:
                 break
             wait += (need - places) / slope
         return wait
+
+
+VARIES = 0.1
+"""How far the pace of a stream varies from one answer to the next, as a part of it. Of 0 to 0.2,
+0.1 and 0.15 had most elasticities right in 460 scenarios on the virtual clock."""
+
+NORMAL = NormalDist()
+
+
+def longer(drawn: float, read: float) -> float:
+    """The mean of the longer of two times of which the first varies, normally, by VARIES of it."""
+    apart = (drawn - read) / (VARIES * drawn) if drawn else -math.inf
+    if abs(apart) > 6:
+        return max(drawn, read)
+    return read + VARIES * drawn * (apart * NORMAL.cdf(apart) + NORMAL.pdf(apart))
 
 
 def lengths(counted: Mapping[float, float]) -> tuple[tuple[float, float], ...]:

@@ -41,6 +41,14 @@ class Room:
         return self.kv * NORMAL.cdf(z - deviation), self.slots * NORMAL.cdf(-z)
 
     @property
+    def short(self) -> float:
+        """The share of the time in which the pool is short before the slots: K below the slots."""
+        deviation = self._deviation
+        if not deviation:
+            return float(self.slots >= self.kv and math.isfinite(self.kv))
+        return NORMAL.cdf(math.log(self.slots / self.kv) / deviation + deviation / 2)
+
+    @property
     def places(self) -> float:
         """The mean of min(slots, K)."""
         return sum(self._parts())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from constraintlab.limits.answers import Answers
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import Readers
+from constraintlab.limits.recompute import redone
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.room import Room
 from constraintlab.limits.work import Kernel
@@ -130,9 +131,9 @@ def scale(
         case Resource.COMPUTE | Resource.BANDWIDTH | Resource.PAGES:
             return stack, caps.scaled(**{resource.value: factor})
         case Resource.KV_CAPACITY:
-            return replace(stack, kv_room=stack.kv_room * factor), caps
+            return _with(stack, kv_room=stack.kv_room * factor), caps
         case Resource.SLOTS:
-            return replace(stack, slots=stack.slots * factor), caps
+            return _with(stack, slots=stack.slots * factor), caps
         case Resource.DEMAND:
             grown = replace(stack, offered=stack.offered * factor)
             return grown, caps
@@ -145,3 +146,9 @@ def scale(
         stack = replace(stack, readers=faster, answers=answers)
     stations = tuple(s.faster(factor) if s.resource is resource else s for s in stack.stations)
     return replace(stack, stations=stations), caps
+
+
+def _with(stack: Stack, **room: float) -> Stack:
+    """The stack with another room, in which preemptions have more or less computed again."""
+    changed = replace(stack, **room)
+    return replace(changed, kernels=redone(stack.kernels, stack.room, changed.room))

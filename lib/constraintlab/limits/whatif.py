@@ -9,7 +9,7 @@ from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.uncertainty import left_out, spread
+from constraintlab.limits.uncertainty import itself, left_out, spread
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.worth import ratio
 
@@ -69,7 +69,7 @@ def whatif(verdict: Verdict, fix: Fix) -> Outlook:
         raise ValueError(f"{fix.name}: can't be predicted on this machine: {'; '.join(unknown)}")
     gain = ratio(math.inf if after.predicted is None else after.predicted, verdict.predicted)
     low, high = spread(stack, caps, fix)
-    off = left_out(gain, verdict)
+    off = left_out(gain, verdict) * itself(gain)
     seen = Estimate(gain, min(gain, low) / off, max(gain, high) * off, "×", "modelled")
     note = "" if fix.touches(stack) else "there is nothing here that it would change"
     return Outlook(fix, _throughput(verdict, seen), seen, after, note)

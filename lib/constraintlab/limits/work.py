@@ -47,6 +47,9 @@ class Kernel:
     to that of the kernel called `onto`, and is as long as both together. So it is with prompts,
     which sequences bring. Where that would be more than all steps, prompts meet in one step, which
     then has as many times the work.
+
+    again: the share of this, 0 to 1, that a short KV pool has computed a second time, see
+    `recompute.py`.
     """
 
     name: str
@@ -55,12 +58,18 @@ class Kernel:
     unit: str = "float32"
     often: float = 0.0
     onto: str = ""
+    again: float = 0.0
 
     def __post_init__(self) -> None:
         if bool(self.often) != bool(self.onto) or (self.onto and self.each != Work()):
             raise ValueError(
                 f"{self.name}: a kernel of some steps has often=, onto= and fixed= work, and none "
                 "of each sequence: that is the other kernel's"
+            )
+        if not 0 <= self.again <= 1 or (self.again and not self.often and self.fixed != Work()):
+            raise ValueError(
+                f"{self.name}: again={self.again}: give a share from 0 to 1, of work of each "
+                "sequence or of a kernel of some steps: what all sequences share is done once"
             )
 
     def work(self, n: float) -> Work:

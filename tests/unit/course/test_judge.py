@@ -4,11 +4,14 @@ import math
 
 import pytest
 
-from constraintlab.course.judge import bound, judge, largest
-from constraintlab.course.scenario_stack import capacities, stack_of
+from constraintlab.course.judge import bound, foreseen, judge, largest
+from constraintlab.course.scenario_stack import capacities, stack_of, usable
 from constraintlab.limits.compose import throughput
+from constraintlab.limits.resource import Resource
+from constraintlab.limits.shares import elasticity
 from constraintlab.scenarios.perturb import Perturbed
 from constraintlab.scenarios.run import Workload, run
+from constraintlab.scenarios.scenario import Lengths
 from tests.unit.scenarios.cases import PLAIN, with_
 
 SEEDS = range(3)
@@ -61,6 +64,41 @@ def test_what_binds_and_what_binds_next_is_named_and_was_seen(changes, named, ne
     assert seen.next_right and (next is None or seen.verdict.next[0].value == next)
     assert seen.agrees, seen.apart
     assert seen.error < 0.1
+
+
+def test_a_cut_pool_is_foreseen_in_the_blocks_that_admissions_may_take():
+    # a watermark of a fifth: 4 of 20 blocks stay free, and 3 of 16: 16 become 13
+    scenario = with_(weights=1e8, blocks=20, slots=16, watermark=0.2, policy="continuous")
+    assert usable(scenario) == 16 * scenario.block_size
+    stack = stack_of(scenario, run(scenario, 1).counts)
+    caps, cut = capacities(scenario), math.log(13 / 16) / math.log(0.8)
+    whole = elasticity(stack, caps, Resource.KV_CAPACITY, 1 - 13 / 16)
+    assert foreseen(stack, caps, scenario, "kv_capacity", 0.8) == pytest.approx(whole * cut)
+    assert foreseen(stack, caps, scenario, "host", 0.8) == elasticity(stack, caps, Resource.HOST)
+    assert foreseen(stack, caps, scenario, "kv_capacity", 1.0) == 0.0, "nothing could be cut"
+
+
+def test_a_load_that_is_served_has_the_room_that_it_had_when_some_waited():
+    # users come and go: what is resident in the mean says nothing of what fits
+    scenario = with_(weights=1e8, users=0, rate=1.3, requests=300, blocks=12, slots=16)
+    ran = run(scenario, 1)
+    stack, caps = stack_of(scenario, ran.counts), capacities(scenario)
+    assert 0.1 < ran.counts.lacks["kv"] / ran.counts.seconds < 0.3
+    assert stack.room.places > 1.2 * ran.counts.resident / ran.counts.seconds
+    assert elasticity(stack, caps, Resource.DEMAND) == pytest.approx(1, abs=0.05)
+    # preemptions come while some wait: if some always did, more prompts' work would be done again
+    assert ran.counts.lost and all(k.again for k in stack.kernels if k.often)
+
+
+def test_readers_keep_no_place_that_is_lacked_where_a_step_has_no_tokens_left():
+    # a prompt of 64 takes eight steps and more; an answer of 24 is in 24: three and a bit run
+    scenario = with_(weights=1e8, users=0, rate=20.0, requests=150, slots=8, tokens=8,
+                     prompt=Lengths("fixed", 64), slow=1.0, speed=20.0, window=8)  # fmt: skip
+    ran = run(scenario, 1)
+    assert ran.counts.lacks["prefill"] > 0.5 * ran.counts.seconds
+    stack, caps = stack_of(scenario, ran.counts), capacities(scenario)
+    assert elasticity(stack, caps, Resource.CLIENT) == 0
+    assert elasticity(stack, caps, Resource.BANDWIDTH) > 0.9
 
 
 def test_a_verdict_that_is_wrong_is_counted_as_wrong():

@@ -137,6 +137,7 @@ def test_an_open_load_comes_when_it_comes():
 def test_who_waits_and_what_for_is_counted():
     _, counts, _ = service(Stations(), slots=2)
     assert counts.lacks["slots"] == pytest.approx(counts.seconds, rel=0.05)
+    assert counts.beside["slots"] / counts.lacks["slots"] == pytest.approx(2.0, rel=0.05)
     assert counts.waiting / counts.seconds == pytest.approx(2.0, rel=0.05)
     assert counts.open / counts.seconds == pytest.approx(4.0, rel=0.05)
     # 4 tokens of prompt and up to 19 more lie in one or two blocks of 16

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constraintlab.limits import blend
-from constraintlab.limits.answers import MOST, Answers, Read, lengths
+from constraintlab.limits.answers import MOST, VARIES, Answers, Read, lengths, longer
 from constraintlab.limits.compose import sharpened, slowest, throughput
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.resource import Resource as R
@@ -36,11 +36,26 @@ def test_a_short_answer_is_not_held_up_by_a_reader_that_a_long_one_waits_for():
     # a token a 10 ms is read, one a 5 ms drawn, 24 may be unread: 40 tokens take 200 ms to draw and
     # 16 readings; 100 tokens take a step and 76 readings
     short, long = all_of((40.0, 1.0), ahead=24), all_of((100.0, 1.0), ahead=24)
-    assert short.x(0.005, 8, math.inf) == pytest.approx(8 * 40 / 0.2)
+    assert short.x(0.005, 8, math.inf) == pytest.approx(8 * 40 / 0.2, rel=2e-3)
     assert long.x(0.005, 8, math.inf) == pytest.approx(8 * 100 / 0.765)
     # each kind of answer keeps its place for its own time
     both = all_of((40.0, 0.5), (100.0, 0.5), ahead=24)
-    assert both.x(0.005, 8, math.inf) == pytest.approx(8 * 140 / 0.965)
+    assert both.x(0.005, 8, math.inf) == pytest.approx(8 * 140 / 0.965, rel=2e-3)
+
+
+def test_where_an_answer_takes_as_long_to_draw_as_to_read_the_longer_is_longer_than_both():
+    # a normal of deviation 0.1 is 0.1 ÷ √(2π) above its mean where what is below is cut off
+    assert longer(1.0, 1.0) == pytest.approx(1 + VARIES / math.sqrt(2 * math.pi))
+    assert longer(2.0, 1.0) == pytest.approx(2, abs=1e-6) and longer(1.0, 2.0) == 2
+    assert longer(0.0, 1.0) == 1 and longer(1.0, 0.0) == 1, "infinitely fast"
+
+
+@given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e3), st.floats(1, 3))
+def test_the_longer_of_two_times_is_no_shorter_than_either_and_grows_with_both(a, b, factor):
+    assert longer(a, b) >= max(a, b) * (1 - 1e-9)
+    assert longer(a * factor, b) >= longer(a, b) * (1 - 1e-9)
+    assert longer(a, b * factor) >= longer(a, b) * (1 - 1e-9)
+    assert longer(a * factor, b * factor) == pytest.approx(longer(a, b) * factor)
 
 
 def test_a_user_asks_again_when_all_is_read():
@@ -48,7 +63,7 @@ def test_a_user_asks_again_when_all_is_read():
     found = all_of((40.0, 1.0), ahead=24, prompts=2)
     assert found.x(0.005, 8, 5) == pytest.approx(5 * 40 / 0.415)
     # with 50 users all of the 8 places are taken: 0.21 s each
-    assert found.x(0.005, 8, 50) == pytest.approx(8 * 40 / 0.21)
+    assert found.x(0.005, 8, 50) == pytest.approx(8 * 40 / 0.21, rel=2e-3)
 
 
 def test_who_reads_fast_asks_more_often_but_all_wait_in_one_queue():
@@ -82,7 +97,8 @@ def test_the_engine_holds_no_more_than_its_places_and_never_makes_more_than_they
     found, step = Answers(kinds, ahead), 0.01
     x = found.x(step, places, users)
     assert 0 < x <= min(places, users) / step * (1 + 1e-9)
-    assert found.x(2 * step, places, users) >= x / 2 * (1 - 1e-9), "half as fast at the slowest"
+    # half as fast at the slowest, but for what varies where an answer begins to be held up
+    assert found.x(2 * step, places, users) >= x / 2 / (1 + VARIES / math.sqrt(2 * math.pi))
     # a faster engine and faster readers together make as much more
     assert found.faster(2).x(step / 2, places, users) == pytest.approx(2 * x)
 
@@ -107,8 +123,8 @@ def test_elasticities_follow_the_share_of_answers_that_are_held_up():
         held = engine(slots=8, population=math.inf, answers=all_of(*read, rate=500.0, ahead=24))
         return elasticity(held, machine(), R.CLIENT, 0.01)
 
-    none, half = slope((100.0, 1.0)), slope((100.0, 0.5), (400.0, 0.5))
-    assert none == pytest.approx(0, abs=1e-6) and 0.1 < half < slope((400.0, 1.0))
+    none, half = slope((50.0, 1.0)), slope((50.0, 0.5), (400.0, 0.5))
+    assert none == pytest.approx(0, abs=1e-3) and 0.1 < half < slope((400.0, 1.0))
 
 
 def test_lengths_are_told_apart_by_equal_parts():

@@ -22,6 +22,7 @@ def test_time_is_cut_at_both_ends_and_steps_are_not():
     assert found.resident == pytest.approx(0.5 * 4 + 2 * 2 + 0.5 * 1)
     assert found.held == pytest.approx(16 * (0.5 * 3 + 2 * 5))
     assert found.waiting == pytest.approx(2.0) and found.lacks == {"kv": 2.0}
+    assert found.beside == {"kv": pytest.approx(2 * 2)}, "two ran meanwhile"
     assert found.steps.steps == 2, "the one at 0.0 was planned before"
 
 

@@ -46,7 +46,8 @@ class Counts(Added):
     that preemptions threw away. resident, waiting, open: request-seconds admitted, not admitted,
     and from arrival until the last token is read. held: of the residents', by tokens of KV set
     aside (token-seconds). lacks: seconds in which the first in the queue lacked `slots`, `kv` or
-    `prefill`, see `StepPlan.waits`. queued: output tokens that those in the queue ask for.
+    `prefill`, see `StepPlan.waits`; beside: request-seconds of the residents meanwhile, by the
+    same. queued: output tokens that those in the queue ask for.
     answers: that ended, by the seconds that their reader takes for a token and by their tokens;
     held_steps, held_squares: tokens of KV of those and their squares, summed over the steps of each
     answer.
@@ -62,6 +63,7 @@ class Counts(Added):
     held: float = 0.0
     queued: float = 0.0
     lacks: dict[str, float] = field(default_factory=lambda: Sums())
+    beside: dict[str, float] = field(default_factory=lambda: Sums())
     answers: dict[tuple[float, int], float] = field(default_factory=lambda: Sums())
     held_steps: float = 0.0
     held_squares: float = 0.0

@@ -169,6 +169,7 @@ class Service(Clock):
         counts.held += took * middle * self.kv.block_size
         if plan.waits:
             counts.lacks[plan.waits] += took
+            counts.beside[plan.waits] += took * stayed
 
 
 class Unwritten:

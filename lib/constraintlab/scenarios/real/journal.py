@@ -101,6 +101,7 @@ def between(lines: Sequence[Line], first: float, last: float, block_size: int) -
             counts.held += took * line.held * block_size
             if line.waits:
                 counts.lacks[WAITS[int(line.waits)]] += took
+                counts.beside[WAITS[int(line.waits)]] += took * line.resident
         if not first < line.at <= last:
             continue
         counts.drawn += line.drawn
