@@ -40,7 +40,7 @@ class Own:
 
 
 class Bed:
-    """Use it with `with`, or call `close`. own: see `Own`; measured on the first `with`."""
+    """Use it with `with`, or call `close`. own: see `Own`; measured as it starts."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="constraintlab-bed-")
