@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, median
 
 from constraintlab.course.culprits import holders, long_share
 from constraintlab.course.halves import Halves
@@ -155,7 +155,7 @@ def chunks(decodes: int, *runs: Faced) -> Table:
     rows = {
         "decodes: gap between tokens, median": lambda r: ms(gaps(r, decodes)[50]),
         "decodes: gap, p99": lambda r: ms(gaps(r, decodes)[99]),
-        "decodes: longest gap": lambda r: ms(gaps(r, decodes).high),
+        "decodes: stall behind a prompt": lambda r: ms(stall(r, decodes)),
         "long prompts: first token, median": lambda r: ms(
             Distribution.of([s.ttft for s in r.seen[decodes:]])[50]
         ),
@@ -168,6 +168,22 @@ def chunks(decodes: int, *runs: Faced) -> Table:
 
 def gaps(run: Faced, decodes: int) -> Distribution:
     """ITL of the first answers."""
-    return Distribution.of(
-        [b - a for answer in run.ran.answers[:decodes] for a, b in pairwise(answer.times)]
-    )
+    return Distribution.of([b - a for a, b in _between(run, decodes)])
+
+
+def stall(run: Faced, decodes: int) -> float:
+    """Seconds for which a long prompt holds up the first answers: the longest gap between two of
+    their tokens from when it was sent until its first token, the median over prompts; nan where
+    all answers had ended. An ITL's p99 sees no stall that is rarer than one gap in a hundred."""
+    between = _between(run, decodes)
+    waits = [
+        [min(b, prompt.times[0]) - max(a, prompt.sent) for a, b in between
+         if b > prompt.sent and a < prompt.times[0]]
+        for prompt in run.ran.answers[decodes:]
+    ]  # fmt: skip
+    return median(map(max, found)) if (found := [*filter(None, waits)]) else math.nan
+
+
+def _between(run: Faced, decodes: int) -> list[tuple[float, float]]:
+    """From when until when the first answers' readers waited for each next token."""
+    return [gap for answer in run.ran.answers[:decodes] for gap in pairwise(answer.times)]

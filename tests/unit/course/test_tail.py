@@ -234,3 +234,21 @@ def test_users_come_again_when_the_machine_had_another_pace(paces, nearest):
     if nearest:
         rate = thinking.mean(users) * 39 / calls[1][-1]
         assert rate == pytest.approx(0.8 * known * paces[0], rel=0.02), "at the pace that it had"
+
+
+def test_a_stall_behind_a_prompt_is_seen_however_rare_it_is():
+    def run(*prompts):  # (sent, first token, gap that it makes)
+        writer = SimpleNamespace(sent=0.0, times=[0.0])
+        while writer.times[-1] < 10:
+            now = writer.times[-1]
+            made = [gap for sent, first, gap in prompts if sent <= now + 0.001 < first]
+            writer.times.append(now + max([0.005, *made]))
+        readers = [SimpleNamespace(sent=sent, times=[first]) for sent, first, _ in prompts]
+        return SimpleNamespace(ran=SimpleNamespace(answers=[writer, *readers]))
+
+    whole = run((2.0, 2.3, 0.3), (5.0, 5.3, 0.3), (8.0, 8.3, 0.3))
+    cut = run((2.0, 2.4, 0.04), (5.0, 5.4, 0.04), (8.0, 9.5, 1.5))  # a neighbour came by once
+    assert tail_tables.gaps(whole, 1)[99] == pytest.approx(0.005), "p99 misses three in 2,000"
+    assert tail_tables.stall(whole, 1) == pytest.approx(0.3, rel=0.02)
+    assert tail_tables.stall(cut, 1) == pytest.approx(0.04, rel=0.02)
+    assert math.isnan(tail_tables.stall(run((20.0, 20.3, 0.3)), 1)), "nobody was being answered"
