@@ -17,7 +17,7 @@ from constraintlab.scenarios.capacity import CAPACITIES, each_scaled, has, scale
 from constraintlab.scenarios.run import Ran, Run, run
 from constraintlab.scenarios.scenario import Scenario
 
-CUT, LEAST = 0.2, 0.03
+CUT, LEAST = 0.2, 0.05
 ROOM = ("slots", "kv_capacity")
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}
 """Student's t for 95%, by how many seeds there are."""

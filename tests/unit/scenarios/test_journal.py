@@ -37,26 +37,26 @@ def test_a_plan_that_computes_nothing_is_no_step():
     assert between([line(1.0, ready=0.0, decodes=0.0)], 0.0, 2.0, 16).steps.steps == 0
 
 
-def test_the_hosts_part_is_what_the_device_leaves_of_the_time_between_steps():
-    # 2 ms a step and 0.5 ms a sequence; every third step is followed by idle time, which is none's.
+def test_the_hosts_part_is_its_stages_and_what_the_device_leaves_of_the_time_between_steps():
+    # Stages of 2 ms a step and 0.5 ms a sequence, 1 ms beside them; every third step is followed by
+    # idle time, which is none's.
     lines, at = [], 0.0
     for i in range(40):
-        n = 1 + i % 5
-        lines.append(line(at, device=0.01, ready=float(n), busy=float(i % 3 != 1)))
-        at += 0.01 + 2e-3 + 0.5e-3 * n + (1.0 if i % 3 == 0 else 0.0)
-    found = host(lines, -1.0, at)
-    assert found.step == pytest.approx(2e-3) and found.sequence == pytest.approx(0.5e-3)
+        n = 2 + i % 2
+        took = {"schedule": 2e-3, "sample": 0.5e-3 * n}
+        lines.append(line(at, device=0.01, ready=float(n), busy=float(i % 3 != 1), **took))
+        at += 0.01 + 3e-3 + 0.5e-3 * n + (1.0 if i % 3 == 0 else 0.0)
+    found, all_ = host(lines, -1.0, at, 0.75e-3), host(lines, -1.0, at)
+    assert all_.step == pytest.approx(3e-3) and all_.sequence == pytest.approx(0.5e-3)
+    assert found.step == pytest.approx(2.75e-3)
+    assert found.sequence == pytest.approx(0.5e-3 + 0.25e-3 / 2.5, rel=0.02)
 
 
 def test_no_part_is_below_nothing_and_too_few_steps_are_refused():
-    lines, at = [], 0.0
-    for i in range(31):  # the more sequences the quicker
-        lines.append(line(at, ready=float(1 + i % 5)))
-        at += 5e-3 - 0.5e-3 * (i % 5)
-    found = host(lines, -1.0, at)
-    assert found.sequence == 0 and found.step == pytest.approx(4e-3)
+    lines = [line(5e-3 * i, ready=2.0, schedule=6e-3) for i in range(31)]
+    assert host(lines, -1.0, 1.0, own=1e-3).sequence == 0
     with pytest.raises(ValueError, match="longer run"):
-        host(lines[:8], -1.0, at)
+        host(lines[:8], -1.0, 1.0)
 
 
 def test_a_file_that_was_cut_short_loses_its_last_line_only(tmp_path):

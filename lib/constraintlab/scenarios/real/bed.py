@@ -47,7 +47,7 @@ class Bed:
         self._runs = 0
         self.server = Server(Rig(threads=1))
         self._link: Link | None = None
-        self.own = Own()
+        self.own, self._rest = Own(), math.inf
         try:
             self.own = self._measure()
         except BaseException:
@@ -73,7 +73,7 @@ class Bed:
             raise RuntimeError(f"{scenario.name}: {len(failed)} failed: {failed[0].error}")
         lines = journal.read(path)
         os.unlink(path)
-        return _ran(scenario, users, lines, spent, carried)
+        return _ran(scenario, users, lines, spent, carried, self._rest)
 
     def _rig(self, s: Scenario, path: str) -> Rig:
         own = self.own
@@ -98,14 +98,19 @@ class Bed:
         return self._link.stats().down if self._link else 0
 
     def _measure(self) -> Own:
-        """Twice, since the first run of a server is slower."""
+        """With few sequences in a step and with many; first once for nothing, since the first run
+        of a server is slower."""
         plain = Scenario(
             "plain", 1e12, 1e9, 6e6, 0.0, 0.0, 0.0, 0.0, 0.0, Lengths("fixed", 16),
             Lengths("uniform", 24), 8, 256, 512, users=12, wire=1.0, link=1e9, requests=120,
         )  # fmt: skip
-        for _ in range(2):
-            seen = self.run(plain, 0).seen
-        return Own(seen.schedule, seen.sample, seen.frame, seen.wire)
+        self.run(plain, 0)
+        few, many = (self.run(replace(plain, slots=slots), 0) for slots in (2, 8))
+        n, more = (r.counts.steps.sequences / r.counts.steps.steps for r in (few, many))
+        seen = many.seen
+        sample = min(max(0.0, seen.schedule - few.seen.schedule) / (more - n), seen.schedule / more)
+        self._rest = seen.schedule - sample * more
+        return Own(self._rest, sample, seen.frame, seen.wire)
 
     def _change(self, rig: Rig) -> None:
         """Once link and server have noticed that the clients of the run before are gone."""
@@ -141,14 +146,15 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _ran(
-    s: Scenario, users: Users, lines: Sequence[journal.Line], spent: float, carried: int
-) -> Ran:
+    s: Scenario, users: Users, lines: Sequence[journal.Line], spent: float, carried: int,
+    rest: float,
+) -> Ran:  # fmt: skip
     first, last = users.marks
     counts = journal.between(lines, users.start + first, users.start + last, s.block_size)
     tokens = sum(r.output_tokens or len(r.events) for r in users.records)
     _answered(counts, users, first, last)
     counts.queued = lines[-1].queued
-    host = journal.host(lines, users.start + first, users.start + last)
+    host = journal.host(lines, users.start + first, users.start + last, rest)
     seen = replace(
         s, schedule=host.step, sample=host.sequence, frame=spent / tokens,
         wire=carried / tokens if carried else s.wire,

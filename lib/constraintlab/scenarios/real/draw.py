@@ -26,5 +26,7 @@ def draw(seed: int, number: int, own: Own) -> Scenario:
         s, schedule=max(s.schedule, own.schedule), sample=max(s.sample, own.sample),
         frame=max(s.frame, own.frame), window=FAR,
     )  # fmt: skip
-    counted = max(COUNTED, round(SECONDS * run(s, 0).x / s.answer.mean))
+    # An open load may come faster than it is answered: what is counted ends when the last comes.
+    pace = max(s.rate, run(s, 0).x / s.answer.mean)
+    counted = max(COUNTED, round(SECONDS * pace))
     return replace(s, requests=s.users + max(s.users + 1, round(counted / (1 - WARM))))

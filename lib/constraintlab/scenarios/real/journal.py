@@ -23,7 +23,8 @@ class Line(NamedTuple):
     take. decodes, keys, tokens, looked, pairs: see `counts.Steps`; ready: sequences that computed,
     or would have but for the step's tokens. resident, waiting: requests; held: blocks, and idle
     ones; waits: number in WAITS. drawn, lost: tokens. queued: tokens that the waiting ask for.
-    busy: 1 where the step before left work to do, so that no time passed idle."""
+    busy: 1 where the step before left work to do, so that no time passed idle. schedule, sample:
+    seconds that passed in these stages of the host."""
 
     at: float
     device: float
@@ -41,6 +42,8 @@ class Line(NamedTuple):
     lost: float
     queued: float
     busy: float
+    schedule: float
+    sample: float
 
 
 PACKED = struct.Struct(f"{len(Line._fields)}d")
@@ -57,9 +60,10 @@ class Journal:
     def planned(
         self, at: float, plan: StepPlan, computed: Sequence[tuple[int, int, bool]],
         waiting: Sequence[Request], running: Sequence[Request], kv: KVStore, device: float,
+        stages: tuple[float, float],
     ) -> None:  # fmt: skip
         """A plan that is carried out now. computed: for each of its chunks the tokens, those
-        before them, and whether it decodes."""
+        before them, and whether it decodes. stages: seconds of schedule and sample."""
         gone, size = set(plan.preempted), kv.block_size
         stays = [r for r in running if r not in gone]
         chunked = {r for r, _ in plan.chunks}
@@ -77,7 +81,7 @@ class Journal:
             WAITS.index(plan.waits), sum(r.todo == n for r, n in plan.chunks),
             sum(r.computed for r in gone),
             sum(r.remaining for r in waiting if r not in chunked),
-            self._waited or any(r in self._computed for r in running),
+            self._waited or any(r in self._computed for r in running), *stages,
         )  # fmt: skip
         self._file.write(PACKED.pack(*line))
         self._computed, self._waited = chunked, bool(plan.waits)
@@ -129,22 +133,23 @@ class Host:
     sequence: float
 
 
-def host(lines: Sequence[Line], first: float, last: float) -> Host:
-    """What passed beside the device between steps that followed one another at once, by least
-    squares over the sequences in them; neither below 0, and together as long as it took.
+def host(lines: Sequence[Line], first: float, last: float, own: float = math.inf) -> Host:
+    """What passed beside the device between steps that followed one another at once: its timed
+    stages, and what is in neither of them. Of that `own` seconds are a step's, as they are where
+    nothing else runs; the rest, when the cores have their tokens to carry on, is the sequences'.
+    Together as long as it took.
 
     ValueError for fewer than ten such steps.
     """
     seen = [
-        (line.ready, after.at - line.at - line.device)
+        (line, after.at - line.at - line.device)
         for line, after in pairwise(lines)
         if first < line.at <= last and after.busy and line.ready
     ]
     if len(seen) < 10:
         raise ValueError(f"{len(seen)} steps that followed one another: give a longer run")
-    n, x, y = len(seen), [a for a, _ in seen], [b for _, b in seen]
-    mx, my = math.fsum(x) / n, math.fsum(y) / n
-    spread = math.fsum((a - mx) ** 2 for a in x)
-    slope = math.fsum((a - mx) * (b - my) for a, b in seen) / spread if spread else 0.0
-    slope = min(max(0.0, slope), max(0.0, my) / mx)
-    return Host(max(0.0, my - slope * mx), slope)
+    sequences = sum(line.ready for line, _ in seen)
+    schedule, sample = (math.fsum(getattr(x, k) for x, _ in seen) for k in ("schedule", "sample"))
+    rest = max(0.0, math.fsum(took for _, took in seen) - schedule - sample)
+    fixed = min(own * len(seen), rest)
+    return Host((schedule + fixed) / len(seen), (sample + rest - fixed) / sequences)

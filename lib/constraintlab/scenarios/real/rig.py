@@ -74,8 +74,11 @@ class Watched(Policy):
             self._journal = Journal(rig.journal)
         computed = [(n, r.computed, _decodes(r)) for r, n in found.chunks]
         taken = seconds(rig.device, computed) if computed else 0.0
-        self._journal.planned(began, found, computed, waiting, running, kv, taken)
-        burn(rig.schedule + rig.sample * len(computed) if computed else 0.0)
+        burn(rig.schedule if computed else 0.0)
+        planned = time.monotonic()
+        burn(rig.sample * len(computed))
+        stages = planned - began, time.monotonic() - planned
+        self._journal.planned(began, found, computed, waiting, running, kv, taken, stages)
         return found
 
 
