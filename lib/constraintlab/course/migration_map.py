@@ -16,18 +16,13 @@ from constraintlab.panel.charts.theme import config, part
 from constraintlab.panel.palette import COLOURS, MARKS, THEMES, edge, on
 from constraintlab.panel.picture import Picture
 
-LEFT, ROW = 590, 19
+LEFT, ROW = 656, 19
 """Pixels: width of the labs, and from row to row."""
 
 COLUMNS = {
-    "lab": 0,
-    "mark": 136,
-    "label": 151,
-    "note": 228,
-    "fix": 348,
-    "before": 530,
-    "after": 570,
-}
+    "lab": 0, "mark": 136, "label": 151, "note": 232, "fix": 350,
+    "before": 532, "after": 570, "bound": 584,
+}  # fmt: skip
 """Pixels from the left."""
 
 ROOM = {"note": 19, "fix": 28}
@@ -64,6 +59,7 @@ def _labs(found: Migration, theme: str) -> dict:
         if fix:
             texts.append(_word("fix", at, fix.fix, "quiet"))
             moves += _moved(fix, at, theme)
+            texts += _bound(fix, at)
         if stop.lab in seen:
             continue
         seen.add(stop.lab)
@@ -113,6 +109,16 @@ def _mark(column: str, at: float, r: Resource | None, theme: str) -> dict:
     return {"x": COLUMNS[column], "y": at, "fill": COLOURS[r] if r else c["page"],
             "edge": edge(r, theme) if r else c["line"], "mark": MARKS[r] if r else "",
             "ink": on(COLOURS[r]) if r else c["text"]}  # fmt: skip
+
+
+def _bound(fix: Forecast, at: float) -> list[dict]:
+    """The last of a row's marks in words, right of it."""
+    last = (fix.bound or fix.before)[:1]
+    near = 0 if fix.bound else COLUMNS["before"] - COLUMNS["after"]
+    return [
+        {**word, "x": word["x"] + near}
+        for word in (_word("bound", at, r.label, "quiet") for r in last)
+    ]
 
 
 def _moved(fix: Forecast, at: float, theme: str) -> list[dict]:
