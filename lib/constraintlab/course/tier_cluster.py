@@ -22,7 +22,7 @@ NOISY = "ray._private"
 PATIENCE = 60.0
 """Seconds that tiers may take to be there, before a run goes on without them."""
 
-WARM = 4
+WARM = 2
 """Requests of new replicas before anything counts."""
 
 LOOK = 0.25
