@@ -12,8 +12,8 @@ from constraintlab.engine.setup import Setup
 from constraintlab.engine.voice import Speech, Voice
 
 KEPT = 8
-"""One block of so many a leak leaves: the few requests that fit then are served more slowly than a
-round's load comes, also where a step costs nearly the same however many share it, and it queues."""
+"""One block of so many a leak leaves: the few requests that fit then get less done than comes, and
+a queue grows."""
 
 
 @dataclass(frozen=True)
