@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 
 from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
 from constraintlab.load.fleet import Fleet
@@ -43,6 +43,9 @@ class TierCluster:
 
     def begin(self) -> TierCluster:
         """Start it in a thread."""
+        # Ray Serve imports pandas, and a chart that is drawn meanwhile would take it half loaded.
+        with suppress(ImportError):
+            import pandas  # noqa: F401
         self._thread = threading.Thread(target=self._start, name="constraintlab-ray", daemon=True)
         self._thread.start()
         return self
