@@ -1,5 +1,9 @@
 """Ray that does not start: tried again for whoever waits, and for nobody else."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 
@@ -32,3 +36,15 @@ def test_it_is_not_tried_again_where_nobody_waits(failing):
     with pytest.raises(RuntimeError, match="nobody waits"):
         local.Cluster(wanted=lambda: False)
     assert len(tries) == 1
+
+
+def test_ray_s_own_processes_do_without_what_they_never_ask_for(ray):
+    from constraintlab.cluster import local
+
+    before = os.environ.get("PYTHONPATH")
+    code = "import sys, jsonschema; print('rfc3987_syntax.utils' in sys.modules)"
+    with local._light():
+        assert os.environ["PYTHONPATH"].split(os.pathsep)[0] == local.LIGHT
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout.strip() == "False", ran.stderr
+    assert os.environ.get("PYTHONPATH") == before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.attention.bias import causal_lower_right
 
 from constraintlab.attention.cpu_blocks import Cut
 from constraintlab.attention.rung import Shape
@@ -37,7 +36,7 @@ def attend(
     square = queries == keys
     mask = None
     if _masked(queries, keys, causal):
-        mask = causal_lower_right(queries, keys) if q.is_cuda else _visible(queries, keys)
+        mask = _lower_right(queries, keys) if q.is_cuda else _visible(queries, keys)
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
         out = torch.nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=causal and square, scale=scale,
@@ -51,6 +50,13 @@ def attend(
 def _masked(queries: int, keys: int, causal: bool) -> bool:
     """Whether torch has to be told who sees whom: its own `is_causal` aligns top-left."""
     return causal and queries != keys and queries > 1
+
+
+def _lower_right(queries: int, keys: int):
+    # It brings torch's compiler with it: seconds, which every engine's process would pay.
+    from torch.nn.attention.bias import causal_lower_right
+
+    return causal_lower_right(queries, keys)
 
 
 def _visible(queries: int, keys: int) -> torch.Tensor:

@@ -6,8 +6,10 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 # Read by Ray when it starts. No word to anybody about what runs here; and replicas that are as
 # nice as their clients: at Ray's own 15 the two would not share the cores of one machine evenly.
@@ -26,6 +28,9 @@ CPUS, STORE = 16, 200_000_000
 store: KV on its way, and nothing else."""
 
 NAME = "constraintlab"
+
+LIGHT = str(Path(__file__).parent / "light")
+"""A folder with what Ray's own processes are to do without."""
 
 STARTS = 4
 """How often Ray is started: its raylet waits 15 seconds for the agents beside it, which a busy
@@ -113,13 +118,14 @@ def _init(address: str | None, wanted: Callable[[], bool]) -> None:
         return
     for left in reversed(range(STARTS)):
         try:
-            ray.init(
-                address="local",
-                num_cpus=CPUS,
-                object_store_memory=STORE,
-                include_dashboard=False,
-                **quiet,
-            )
+            with _light():
+                ray.init(
+                    address="local",
+                    num_cpus=CPUS,
+                    object_store_memory=STORE,
+                    include_dashboard=False,
+                    **quiet,
+                )
             return
         except Exception:
             ray.shutdown()
@@ -128,6 +134,20 @@ def _init(address: str | None, wanted: Callable[[], bool]) -> None:
             time.sleep(1)
             if not wanted():
                 raise RuntimeError("Ray did not start in time, and nobody waits for it") from None
+
+
+@contextmanager
+def _light() -> Iterator[None]:
+    """Processes that are started in here, and those that they start, find `light` first."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (LIGHT, before)))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _free(host: str) -> int:

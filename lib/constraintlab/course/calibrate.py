@@ -97,8 +97,12 @@ class Grounds:
         self._gaps: dict[tuple, Between] = {}
         self._seen: dict[int | None, tuple[float, Capacities]] = {}
 
-    async def gap(self, setup: Setup) -> Between:
-        """What lies between this engine's kernels, measured once; a stub has none."""
+    async def gap(self, setup: Setup, beside: asyncio.Future | None = None) -> Between:
+        """What lies between this engine's kernels, measured once; a stub has none.
+
+        beside: what starts at the same time, a server. It is waited for before anything is timed;
+        what became of it is its owner's to ask.
+        """
         key = setup.model, setup.dtype, setup.threads
         if pace(setup.model) is not None:
             return Between()
@@ -106,6 +110,9 @@ class Grounds:
             driver = Driver()
             try:
                 plain = replace(setup, words=False, interval=1)
+                starting = asyncio.ensure_future(driver.use(plain))
+                await asyncio.wait([starting, beside] if beside else [starting])
+                await starting
                 self._gaps[key] = (await calibrated(driver, plain, self._caps))[0]
             finally:
                 driver.close()

@@ -44,7 +44,8 @@ def _measured(gain: Gain) -> Estimate:
 class Forecast:
     """predicted, measured: gains in ×; then, bound: what was to bind with the fix, and what did.
 
-    measured is None until the fix is done; bound is empty where nobody looked.
+    measured is None until the fix is done; bound is empty where nobody looked. before: what bound
+    when it was foreseen.
     """
 
     fix: str
@@ -52,10 +53,12 @@ class Forecast:
     then: tuple[Resource, ...]
     measured: Estimate | None = None
     bound: tuple[Resource, ...] = ()
+    before: tuple[Resource, ...] = ()
 
     @classmethod
-    def of(cls, outlook: Outlook) -> Forecast:
-        return cls(outlook.fix.name, outlook.gain, outlook.constraint)
+    def of(cls, outlook: Outlook, verdict: Verdict) -> Forecast:
+        found = cls(outlook.fix.name, outlook.gain, outlook.constraint)
+        return replace(found, before=verdict.constraint)
 
     def with_outcome(self, outcome: Outcome) -> Forecast:
         gain, verdict = outcome if isinstance(outcome, tuple) else (outcome, None)
@@ -92,6 +95,7 @@ class Forecast:
             "then": [r.value for r in self.then],
             "measured": self.measured.as_dict() if self.measured else None,
             "bound": [r.value for r in self.bound],
+            "before": [r.value for r in self.before],
         }
 
     @classmethod
@@ -103,6 +107,7 @@ class Forecast:
             tuple(Resource(r) for r in d["then"]),
             Estimate.from_dict(d["measured"]) if d["measured"] else None,
             tuple(Resource(r) for r in d["bound"]),
+            tuple(Resource(r) for r in d.get("before", ())),
         )
 
 
@@ -148,7 +153,7 @@ class Forecasts:
     def foresee(self, key: str, verdict: Verdict, fix: Fix) -> Outlook:
         """The outlook of a fix, kept before it is done. One with that key from before is gone."""
         outlook = whatif(verdict, fix)
-        self._keep(key, Forecast.of(outlook))
+        self._keep(key, Forecast.of(outlook, verdict))
         return outlook
 
     def outcome(self, key: str, outcome: Outcome) -> Forecast:

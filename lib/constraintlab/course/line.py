@@ -42,6 +42,17 @@ class Plan:
         """Whether both need the same server."""
         return self.setup == other.setup and dict(self.options) == dict(other.options)
 
+    @property
+    def stream_interval(self) -> int:
+        """Tokens to an event."""
+        return int(self.options.get("stream_interval", 1))
+
+    def becomes(self, other: Plan) -> bool:
+        """Whether this plan's server can `change` into the other's."""
+        mine, its = ({**p.options, "stream_interval": 1} for p in (self, other))
+        same = ("model", "dtype", "threads")
+        return mine == its and all(getattr(self.setup, n) == getattr(other.setup, n) for n in same)
+
 
 class Line:
     """A started plan; use it with `with`, or call `close`. on_moment: called with each look, from

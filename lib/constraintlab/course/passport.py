@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from constraintlab.course.confidence import Answered, Calibration, answers, calibration
 from constraintlab.course.forecast import Forecast, Score, kept, score
 from constraintlab.course.hints import HINTS
-from constraintlab.course.migration_map import TITLES
+from constraintlab.course.migration import TITLES
 from constraintlab.course.progress import Progress
 from constraintlab.course.transfer import FORMS, Transfer
 from constraintlab.limits.estimate import Estimate

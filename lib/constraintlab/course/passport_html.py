@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
-from constraintlab.course.migration_map import migration, spec
+from constraintlab.course.migration import migration
+from constraintlab.course.migration_map import spec
 from constraintlab.course.passport import Passport
 from constraintlab.course.passport_tables import NOTHING, overview, pages, totals
 from constraintlab.course.progress import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from constraintlab.course.migration_map import TITLES
+from constraintlab.course.migration import TITLES
 from constraintlab.course.progress import Progress
 from constraintlab.course.transfer import DONE, LAB
 

@@ -33,7 +33,7 @@ INTERIM = 1.0
 class Served:
     """A workload served under the panel: its verdict and what it rests on.
 
-    gap: the time between kernels, measured just before. `window` is the part of the run in which
+    gap: the time between kernels, measured before. `window` is the part of the run in which
     requests waited, if they did; `ran.whole` is all of it.
     """
 
@@ -79,6 +79,7 @@ class ServingStage:
 
         self.lab, self.source = lab, EngineSource()
         self._roof: Capacities | None = None
+        self._known: dict[tuple, tuple[Between, list[str]]] = {}
         self._live: tuple[str, Served | None, float] | None = None
         self.driver = Driver(self._hear)
         self.sampler = Sampler([HostSource(), self.source])
@@ -95,10 +96,11 @@ class ServingStage:
     ) -> Served:
         """Submit all questions at once to an engine of this setup; await the last answer.
 
-        What lies between kernels is measured first on the same engine; ceilings before and after.
+        What lies between kernels is measured before the first run of such an engine; ceilings
+        before and after each.
         beside: an earlier run, whose pool is shown beside this one.
         """
-        gap, before, names = await calibrated(self.driver, setup, self.caps)
+        gap, before, names = await self._calibrated(setup)
         await self.driver.use(setup)
         self.source.restart()
         self._begin(before)
@@ -126,6 +128,16 @@ class ServingStage:
         """End the engine, and let the panel rest on what it last showed."""
         self.driver.close()
         self.panel.close()
+
+    async def _calibrated(self, setup: Setup) -> tuple[Between, Capacities, list[str]]:
+        """As `calibrated`; for an engine whose gaps are known only the ceilings are probed."""
+        key = setup.model, setup.dtype, setup.threads, tuple(sorted(setup.attention.items()))
+        if key in self._known:
+            gap, names = self._known[key]
+            return gap, probed(self.caps, names, setup.threads), names
+        found = await calibrated(self.driver, setup, self.caps)
+        self._known[key] = found[0], found[2]
+        return found
 
     def _hear(self, report: Report) -> None:
         self.source.take(report)

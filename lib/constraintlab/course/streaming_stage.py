@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from statistics import fmean
 
@@ -87,8 +88,9 @@ class StreamingStage:
     ) -> Told:
         """The workload along a line of this plan while the panel draws; Undelivered if no token
         came. meanwhile: awaited with the line once its clients run."""
-        gap = await self._grounds.gap(plan.setup)
-        server = await self._server(plan, workload)
+        starting = asyncio.ensure_future(self._server(plan, workload))
+        gap = await self._grounds.gap(plan.setup, starting)
+        server = await starting
         self._now = await asyncio.to_thread(self._grounds.now, plan.setup, FRESH)
         self.source.restart()
         self._looks = self._most = 0
@@ -123,10 +125,18 @@ class StreamingStage:
         self.panel.close()
 
     async def _server(self, plan: Plan, workload: Workload) -> Server:
-        """One that a plan before had, or a new one, warmed up."""
-        for kept, server in self._kept:
-            if kept.shares(plan) and server.running:
+        """One that a plan before had, changed if need be, or a new one, warmed up."""
+        running = [(kept, server) for kept, server in self._kept if server.running]
+        for kept, server in running:
+            if kept.shares(plan):
                 return server
+        for kept, server in running:
+            if kept.becomes(plan):
+                # Who is still there after a run that was hung up on keeps its server as it is.
+                with suppress(ValueError):
+                    await asyncio.to_thread(server.change, plan.setup, plan.stream_interval)
+                    self._kept[self._kept.index((kept, server))] = plan, server
+                    return server
         stays = [k for k in self._kept if pace(k[0].setup.model) is None][-(KEPT - 1) :]
         for one in [k for k in self._kept if k not in stays]:
             self._kept.remove(one)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 
 from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
 from constraintlab.load.fleet import Fleet
@@ -22,7 +22,7 @@ NOISY = "ray._private"
 PATIENCE = 60.0
 """Seconds that tiers may take to be there, before a run goes on without them."""
 
-WARM = 4
+WARM = 2
 """Requests of new replicas before anything counts."""
 
 LOOK = 0.25
@@ -43,6 +43,9 @@ class TierCluster:
 
     def begin(self) -> TierCluster:
         """Start it in a thread."""
+        # Ray Serve imports pandas, and a chart that is drawn meanwhile would take it half loaded.
+        with suppress(ImportError):
+            import pandas  # noqa: F401
         self._thread = threading.Thread(target=self._start, name="constraintlab-ray", daemon=True)
         self._thread.start()
         return self

@@ -39,6 +39,7 @@ FAULTS = (
         "the KV store, as a request leaves",
         "The pool filled up while no more requests ran than before, and what was taken stayed "
         "taken as they left; when it was full, requests waited for room.",
+        load=0.8,
     ),
     Fault(
         "link",

@@ -11,6 +11,10 @@ from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.voice import Speech, Voice
 
+KEPT = 8
+"""One block of so many a leak leaves: the few requests that fit then get less done than comes, and
+a queue grows."""
+
 
 @dataclass(frozen=True)
 class Rigged(Setup):
@@ -37,7 +41,7 @@ class Rigged(Setup):
 
 class LeakyKV(PagedKV):
     """Of every `each` blocks that their last holder drops one is never idle again. It keeps as
-    many as a request needs that fits the pool, or nobody could go on."""
+    many as a request needs that fits what is left, or nobody could go on."""
 
     def __init__(self, n_blocks: int, block_size: int, each: int) -> None:
         super().__init__(n_blocks, block_size)
@@ -48,7 +52,7 @@ class LeakyKV(PagedKV):
         last = super().drop(block)
         if last:
             self._dropped += 1
-            if self._dropped % self._each == 0 and self.lost < self.units * 3 // 4:
+            if self._dropped % self._each == 0 and self.lost < self.units - self.units // KEPT:
                 # In front of the idle ones lies what was dropped last.
                 assert self.blocks.take() == block
                 self.lost += 1

@@ -44,8 +44,9 @@ NARROW = 0.7
 PATIENCE = 10.0
 """Seconds that a server has to notice that its clients left."""
 
-LEAKED = 0.9
-"""Of the pool, by the end of a round."""
+LEAKED = 1.5
+"""Of the pool, in a round, were there so much: it is full by the middle, and what comes of that
+fills the seconds that a verdict is on."""
 
 
 def users(long: bool = False) -> Profile:

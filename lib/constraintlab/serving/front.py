@@ -71,14 +71,16 @@ class Front:
         self._store: KVStore = self.setup.store(int(facts.longest))
         self._looking = asyncio.ensure_future(self._look())
 
-    async def change(self, setup: Setup) -> None:
-        """Another setup of the same model for the engine, in its process; counters go on. See
-        `Backend.change`; ValueError also while requests are open."""
+    async def change(self, setup: Setup, interval: int | None = None) -> None:
+        """Another setup of the same model for the engine, in its process, and so many tokens to an
+        event from now on; counters go on. See `Backend.change`; ValueError also while requests are
+        open."""
         if self.gate.open:
             raise ValueError(f"{self.gate.open} requests are open: wait for their answers")
-        await self.backend.change(replace(setup, interval=self.options.stream_interval))
+        options = replace(self.options, stream_interval=interval or self.options.stream_interval)
+        await self.backend.change(replace(setup, interval=options.stream_interval))
         self.totals.restart()
-        self.setup, self._now = setup, NOTHING
+        self.setup, self.options, self._now = setup, options, NOTHING
         self.gate = Gate(setup.slots, self.options.queue)
         self._store = setup.store(int(self.backend.facts.longest))
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.spawn import spawn
@@ -65,12 +66,16 @@ class Server:
         with open(self._log.name, encoding="utf-8", errors="replace") as file:
             return "\n  ".join(file.read().splitlines()[-LOG_LINES:])
 
-    def change(self, setup: Setup) -> None:
+    def change(self, setup: Setup, stream_interval: int | None = None) -> None:
         """Another setup of the same model for the engine, in its process: pool, store, policy,
-        budget; quicker than another server. ValueError, and all stays as it was, while requests
-        are open or for what only another server can have; RuntimeError where it is gone."""
+        budget; and other tokens to an event, if given. Quicker than another server. ValueError,
+        and all stays as it was, while requests are open or for what only another server can have;
+        RuntimeError where it is gone."""
+        options = self.options
+        if stream_interval is not None:
+            options = replace(options, stream_interval=stream_interval)
         try:
-            self._process.stdin.write(pack(setup))
+            self._process.stdin.write(pack((setup, options.stream_interval)))
             self._process.stdin.flush()
         except OSError:
             pass  # its answer, none, tells
@@ -79,7 +84,7 @@ class Server:
             raise RuntimeError(f"the server is gone:\n  {self.log}")
         if said.strip():
             raise ValueError(said.decode().strip())
-        self.setup = setup
+        self.setup, self.options = setup, options
 
     def close(self, timeout: float | None = None) -> int:
         """SIGTERM: streams may end first, for `grace` seconds. Returns its exit status."""

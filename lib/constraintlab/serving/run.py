@@ -1,8 +1,9 @@
 """A server in this process: uvicorn around the front end, from the engine's start to its end.
 
 `python -m constraintlab.serving.run` is how `launch.Server` starts one: it reads its setup from
-stdin, writes the URL to stdout, and ends when stdin does. Further setups on stdin change the
-engine; each is answered with a line on stdout, empty if it was done, else why not.
+stdin, writes the URL to stdout, and ends when stdin does. Further setups on stdin, each with its
+tokens to an event, change the engine; each is answered with a line on stdout, empty if it was
+done, else why not.
 """
 
 from __future__ import annotations
@@ -85,17 +86,17 @@ class Serving(uvicorn.Server):
     def _heard(self) -> None:
         said = os.read(self._parent, 1 << 16)
         if said:
-            for setup in self._split.feed(said):
-                task = asyncio.ensure_future(self._change(setup))
+            for setup, interval in self._split.feed(said):
+                task = asyncio.ensure_future(self._change(setup, interval))
                 self._changes.add(task)
                 task.add_done_callback(self._changes.discard)
             return
         asyncio.get_running_loop().remove_reader(self._parent)
         self._grace, self.should_exit = 0.0, True
 
-    async def _change(self, setup: Setup) -> None:
+    async def _change(self, setup: Setup, interval: int) -> None:
         try:
-            await self.front.change(setup)
+            await self.front.change(setup, interval)
         except (ValueError, EngineDied) as error:
             self._ready(" ".join(str(error).split()))
         else:

@@ -3,7 +3,8 @@
 import pytest
 
 from constraintlab.course.forecast import PART, Forecast
-from constraintlab.course.migration_map import TITLES, migration, picture, rows, spec
+from constraintlab.course.migration import TITLES, migration, rows
+from constraintlab.course.migration_map import COLUMNS, ROOM, picture, spec
 from constraintlab.course.progress import Progress
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource
@@ -19,10 +20,10 @@ def done(progress, lab, constraint, note=""):
     progress.put(lab, "strip", "cell", {"constraint": constraint, "note": note})
 
 
-def fix(progress, lab, name, predicted, measured, source="measured"):
+def fix(progress, lab, name, predicted, measured, source="measured", before=(), bound=()):
     seen = None if measured is None else Estimate(measured, measured, measured, "×", source)
     said = Estimate(predicted, predicted, predicted, "×", "modelled")
-    progress.put(lab, PART, name, Forecast(name, said, (), seen).as_dict())
+    progress.put(lab, PART, name, Forecast(name, said, (), seen, bound, before).as_dict())
 
 
 def layers(made):
@@ -88,3 +89,47 @@ def test_a_lab_without_a_constraint_and_a_gain_that_is_no_number_are_drawn(progr
     made = picture(migration(progress))
     assert "no limit" in str(layers(spec(migration(progress), "light")))
     assert made.png().startswith(b"\x89PNG")
+
+
+def test_what_bound_before_and_after_a_fix_is_on_the_path_though_the_lab_ended_elsewhere(progress):
+    kv, network, host = Resource.KV_CAPACITY, Resource.NETWORK, Resource.HOST
+    done(progress, "05", "host")
+    fix(progress, "05", "paged KV", 1.9, 1.8, before=(kv,), bound=(host, kv))
+    done(progress, "06", "host")
+    fix(progress, "06", "a decoy", 1.0, 1.0, before=(network,), bound=(network,))
+    fix(progress, "06", "8 an event", 5.0, 5.6, before=(network,), bound=(host,))
+    found = migration(progress)
+    assert [s.path for s in found.done] == [(kv, host), (network, host)]
+    assert found.path == (kv, host, network, host)
+    assert found.title.startswith("3 different constraints in 2 labs: KV capacity → host → ")
+    assert "paged KV predicted ×1.90, measured ×1.80, KV capacity → host." in found.text
+    labs, _ = layers(spec(found, "light"))
+    drawn = {r["y"]: r["fill"] for r in labs if r.get("x") == COLUMNS["before"]}
+    assert list(drawn.values()) == [COLOURS[r] for r in (kv, network, network)]
+    assert len([r for r in labs if r.get("text") == "→"]) == 3
+
+
+def test_a_fix_that_nobody_has_a_verdict_on_has_no_arrow(progress):
+    done(progress, "04", "kv_capacity")
+    fix(progress, "04", "more slots", 1.0, 1.0, before=(Resource.KV_CAPACITY,))
+    fix(progress, "04", "from before this was kept", 1.0, 1.0)
+    labs, _ = layers(spec(migration(progress), "light"))
+    moves = {(r["x"], r["y"]) for r in labs if r.get("x") in (COLUMNS["before"], COLUMNS["after"])}
+    assert len(moves) == 1 and not [r for r in labs if r.get("text") == "→"]
+
+
+def test_a_long_note_ends_where_the_fixes_begin(progress):
+    done(progress, "03", "kv_capacity", "a note that is far too long for its column")
+    fix(progress, "03", "and a fix whose name is too long as well", 1.0, 1.0)
+    labs, _ = layers(spec(migration(progress), "light"))
+    for column, most in ROOM.items():
+        (text,) = [r["text"] for r in labs if r.get("x") == COLUMNS[column] and r["text"]]
+        assert text.endswith("…") and len(text) <= most
+
+
+def test_progress_from_before_a_forecast_kept_what_bound_is_read(progress):
+    fix(progress, "05", "paged KV", 1.9, 1.8, before=(Resource.KV_CAPACITY,))
+    old = progress.lab("05")[PART]["paged KV"]
+    assert Forecast.from_dict(old).before == (Resource.KV_CAPACITY,)
+    del old["before"]
+    assert Forecast.from_dict(old).before == ()

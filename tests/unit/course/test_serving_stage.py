@@ -56,6 +56,12 @@ def test_a_verdict_names_something_from_counted_and_measured_parts(served):
         assert len(one.ran.answers) == 12 and all(a.finished for a in one.ran.answers)
 
 
+def test_what_lies_between_kernels_is_measured_once_an_engine_and_ceilings_each_time(served):
+    wall, paged = served
+    assert paged.gap is wall.gap and paged.gap.fixed > 0
+    assert paged.caps != wall.caps
+
+
 def test_two_reservations_fit_and_the_rest_waits(served):
     wall, paged = served
     assert max(r.running for r in wall.ran.reports) == 2 and wall.window.queue > 1

@@ -90,6 +90,17 @@ def test_its_tables_say_what_was_measured(told):
     assert sum(map(len, streaming_tables.gaps(told[0]))) > 8 * 110
 
 
+def test_a_plan_that_differs_in_what_can_change_finds_the_server_warm(stage, told):
+    ((plan, server),) = stage._kept
+    eight = Plan("8 an event", replace(PACED, slots=4), {"stream_interval": 8})
+    assert plan.becomes(eight) and not plan.becomes(replace(eight, options=SMALL))
+    assert not plan.becomes(replace(eight, setup=replace(PACED, model="stub@200")))
+    few = asyncio.run(stage.stream(eight, load(120)))
+    assert [s for _, s in stage._kept] == [server] and stage._kept[0][0] is eight
+    assert server.options.stream_interval == 8 and server.setup.slots == 4
+    assert max(max(r.events.tokens) for r in few.ran.records) == 8 and not few.ran.wrong
+
+
 def test_a_run_of_which_nothing_comes_says_why(stage):
     plan = Plan("too long", replace(PACED, max_length=64))
     with pytest.raises(

@@ -150,6 +150,13 @@ def test_a_server_that_others_reach_without_a_key_is_exposed():
     assert "k3y" not in repr(Options(key="k3y"))
 
 
+def count_events(url, **ask):
+    """How many events an answer comes in, the closing one left out."""
+    data = json.dumps({**ask, "stream": True}).encode()
+    with urllib.request.urlopen(f"{url}/v1/completions", data, timeout=60) as reply:
+        return sum(line.startswith(b"data: {") for line in reply)
+
+
 def test_an_engine_changes_in_its_process_and_the_server_s_counters_go_on():
     stub = Setup("stub@400", policy="continuous", slots=2, tokens=64, blocks=64, words=True)
     ask = {"prompt": [1, 2, 3], "max_tokens": 20, "temperature": 0, "ignore_eos": True}
@@ -169,6 +176,13 @@ def test_an_engine_changes_in_its_process_and_the_server_s_counters_go_on():
             server.change(replace(stub, blocks=0))
         assert server.setup.slots == 5
         post(server.url, **ask)
+        several = count_events(server.url, **ask)
+        server.change(replace(stub, slots=5), stream_interval=10)
+        assert (
+            count_events(server.url, **ask) == 3 < several and server.options.stream_interval == 10
+        )
+        server.change(replace(stub, slots=4))
+        assert count_events(server.url, **ask) == 3, "the interval stays unless another is given"
         open_ask = {**ask, "max_tokens": 400, "stream": True}
         data = json.dumps(open_ask).encode()
         with urllib.request.urlopen(f"{server.url}/v1/completions", data, timeout=60) as reply:
