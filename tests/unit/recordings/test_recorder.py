@@ -35,7 +35,7 @@ def of(found, do):
 def test_a_recording_is_labelled_and_holds_what_the_lab_did(recorded):
     _, found = recorded
     assert found.notes == () and found.name == "04-cpu"
-    assert found.head == made.head(sources=("measured", "counted"))
+    assert found.head == made.head(sources=("measured", "counted", "modelled"))
     (reveal,) = of(found, "reveal")
     assert reveal["truth"] == "bandwidth" and reveal["value"] == 71.0
     assert reveal["options"] == ["bandwidth", "compute"]
