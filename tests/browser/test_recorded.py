@@ -88,7 +88,8 @@ def test_a_recording_is_scrubbed_through_on_a_page_of_its_own(opened, recorded):
     assert f"recorded ({found.head.origin})" in sheet.locator(".cl-worth .cl-foot").inner_text()
     assert f"recorded · {found.head.origin}" in sheet.locator(".cl-chips").inner_text()
     view = [e["view"] for e in found.events if e["do"] == "view"][-1]
-    assert end[0] == "".join(piece["t"] for piece in view["sentence"])
+    said = "".join(piece["t"] for piece in view["sentence"])
+    assert end[0].replace(" ", "") == said.replace(" ", "")
 
     sheet.locator(".replay-step", has_text="three passes").click()
     sheet.wait_for_timeout(700)
