@@ -13,7 +13,7 @@ help:
 	@echo "make browser  every lab in a real browser (make test opens the first, and the panel)"
 	@echo "make peers    hold our engine against transformers and a real model (in CI, part of test)"
 	@echo "make cluster  the tiers on Ray Serve, replicas killed (in CI, part of test)"
-	@echo "make execute  run the notebooks and store the outputs they should show"
+	@echo "make execute  run the notebooks, store the outputs they should show, record the labs"
 	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
 

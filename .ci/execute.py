@@ -1,7 +1,8 @@
 """Run the notebooks and store what a reader should see: `make execute [ONLY=01]`.
 
 A reader on GitHub has no kernel, so widget views, which show nothing there, go; a panel's picture
-is taken again at the end of its lab, when there is something on it.
+is taken again at the end of its lab, when there is something on it. What a lab drew and found goes
+to data/recordings as well.
 """
 
 from __future__ import annotations
@@ -61,6 +62,15 @@ def tidy(notebook, stills: dict[str, str]) -> None:
                 output.data["image/png"] = stills[view["model_id"]]
 
 
+def recorded(path: Path) -> None:
+    """Let the next kernel write its lab's recording; a solution's would take the lab's place."""
+    os.environ["CONSTRAINTLAB_COMMAND"] = f"make execute ONLY={path.name[:2]}"
+    if path.parent.name == "labs":
+        os.environ["CONSTRAINTLAB_RECORD"] = str(ROOT / "data" / "recordings")
+    else:
+        os.environ.pop("CONSTRAINTLAB_RECORD", None)
+
+
 def main(only: list[str]) -> None:
     folders = (ROOT / "labs", ROOT / "labs" / "solutions")
     paths = [p for folder in folders for p in sorted(folder.glob("*.ipynb"))]
@@ -71,6 +81,7 @@ def main(only: list[str]) -> None:
         os.environ["CONSTRAINTLAB_HOME"] = home
         for path in paths:
             began = time.perf_counter()
+            recorded(path)
             notebook = nbformat.read(path, as_version=4)
             tidy(notebook, run(notebook, path.parent, Path(home)))
             # Notebooks are written as JupyterLab writes them, so that a save makes no diff.

@@ -12,7 +12,7 @@ LIB = Path(__file__).resolve().parents[2] / "lib" / "constraintlab"
 
 BELOW_COURSE = {
     "limits", "attention", "engine", "serving", "load", "telemetry", "panel", "cluster", "watch",
-    "scenarios", "room",
+    "scenarios", "room", "recordings",
 }  # fmt: skip
 MAY_IMPORT = {
     "limits": set(),
@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "load": {"limits", "attention", "engine"},
     "telemetry": {"limits"},
     "panel": {"limits", "telemetry"},
+    # What panels drew, whatever made it: no engine, no course.
+    "recordings": {"limits", "telemetry", "panel"},
     # An attached server is only ever asked over HTTP: no engine, no server of ours.
     "watch": {"limits", "load", "telemetry", "panel"},
     "cluster": {"limits", "attention", "engine", "serving", "load", "telemetry"},

@@ -10,6 +10,7 @@ from constraintlab.bench.cli import app as bench
 from constraintlab.cli.attached import diagnose, watch
 from constraintlab.cli.learner import doctor, passport, reset
 from constraintlab.cli.models import convert, xray
+from constraintlab.cli.recorded import recordings, replay
 from constraintlab.cli.serving import link, load, serve
 from constraintlab.cli.virtual import perturb, plan
 from constraintlab.cluster_cli import cluster
@@ -36,7 +37,7 @@ def version() -> None:
 
 COMMANDS = (
     cluster, doctor, passport, reset, xray, convert, load, link, serve, watch, diagnose, perturb,
-    plan, room, join, leave, version,
+    plan, recordings, replay, room, join, leave, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -21,6 +21,7 @@ from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import Outlook
+from constraintlab.recordings import start
 from constraintlab.room.client import Client
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class Lab:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.progress = progress or Progress()
         self.room = Client()
+        self.recorder = start.wanted(number, self.device, self.preset)
         self.started = time.perf_counter()
         self._predictions: dict[str, Prediction] = {}
         self._capacities: Capacities | None = None
@@ -89,6 +91,7 @@ class Lab:
             self.progress, self.number, key, question, options, partial(self._tell, key)
         )
         self._predictions[key] = asked
+        self._record("question", key=key, question=question, options=list(options))
         if asked.choice:
             self._tell(key, asked.choice)
         self._pass_on()
@@ -108,7 +111,12 @@ class Lab:
             raise ValueError(f"{key}: give a value together with its unit")
         self.room.measured(self.number, key, truth, value)
         self._pass_on()
-        return self._predictions[key].reveal(truth, because)
+        asked = self._predictions[key]
+        self._record(
+            "reveal", key=key, question=asked.question, options=list(asked.options),
+            truth=truth, because=because, value=value, unit=unit,
+        )  # fmt: skip
+        return asked.reveal(truth, because)
 
     def within(self, value: float, limits: Mapping[str, float]) -> str:
         """The option of a prediction that holds for `value`: options → what each stays below."""
@@ -172,12 +180,17 @@ class Lab:
             "constraint": [r.value for r in verdict.constraint],
         }  # fmt: skip
         self.progress.put(self.number, "runs", name, kept)
+        if self.recorder:
+            from constraintlab.panel.sentence import sentence, text
+
+            self.recorder.note("run", name=name, text=text(sentence(verdict)), **kept)
 
     def claim(self, text: str, holds: bool, seen: str = "") -> None:
         """Print an invariant that must hold on any machine; nbval compares the line.
 
         When it doesn't hold, the line says so, with what was seen.
         """
+        self._record("claim", text=text, holds=bool(holds), seen="" if holds else seen)
         print(f"holds: {text}" if holds else f"DOES NOT HOLD: {text} ({seen})")
 
     def finish(self, note: str, constraint: Resource | None = None) -> None:
@@ -188,6 +201,7 @@ class Lab:
             "date": time.strftime("%Y-%m-%d"),
         }  # fmt: skip
         self.progress.put(self.number, "strip", "cell", cell)
+        self._record("strip", constraint=cell["constraint"], note=note)
         self.room.finished(self.number, cell["constraint"] or "")
         self._pass_on()
 
@@ -216,6 +230,10 @@ class Lab:
     def _tell(self, key: str, choice: str) -> None:
         self.room.predicted(self.number, key, choice)
 
+    def _record(self, do: str, **said: object) -> None:
+        if self.recorder:
+            self.recorder.note(do, **said)
+
     def _pass_on(self) -> None:
         """What went wrong on the way to the room, where the learner sees it."""
         if note := self.room.note():
@@ -230,6 +248,12 @@ class Lab:
         from constraintlab.course.live import Stage
 
         return Stage(self, *chips)
+
+    def replay(self):
+        """This lab's recordings, to scrub through: on a CPU, and on a GPU where there is one."""
+        from constraintlab.recordings.show import replay
+
+        return replay(self.number)
 
     def clock(self) -> float:
         """Seconds since this lab's first cell."""

@@ -16,7 +16,7 @@ from constraintlab.panel import specs
 HERE = Path(__file__).parent
 BUNDLE = HERE / "static" / "panel.js"
 SOURCES = ("dom", "theme", "feed", "charts", "lines", "canvas", "kvmap", "lanes", "streaming",
-           "latency", "view", "main")  # fmt: skip
+           "latency", "view", "player", "main")  # fmt: skip
 """Read in this order, as one scope: the bundler takes a single snippet."""
 
 

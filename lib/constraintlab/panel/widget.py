@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,12 @@ CONTROLS = ("panel-pause", "panel-table")
 STATIC = Path(__file__).parent / "static"
 RELABEL = 1.0
 """Least seconds between two updates because a value's source changed."""
+
+Listener = Callable[["Panel", dict, list[bytes]], object]
+
+LISTENERS: list[Listener] = []
+"""Each gets what any panel's pages get, as it is: (panel, message, buffers), and for a changed
+view (panel, {"view": view}, []). Called under the panel's lock; must return at once."""
 
 
 class Panel(anywidget.AnyWidget):
@@ -61,6 +67,7 @@ class Panel(anywidget.AnyWidget):
         self._told: tuple[str, ...] = ()
         self._state = PanelState(lab=lab, title=title, chips=tuple(chips))
         super().__init__(view=self._state.as_dict())
+        self._heard({"view": self.view}, [])
         self.sampler = sampler
         if sampler is not None:
             sampler.add_sink(self.push)
@@ -177,8 +184,13 @@ class Panel(anywidget.AnyWidget):
         return ({**bundle, **still}, *rest)
 
     def _post(self, content: dict, buffers: list[bytes]) -> None:
+        self._heard(content, buffers)
         if self.comm is not None:
             self.send(content, buffers=buffers)
+
+    def _heard(self, content: dict, buffers: list[bytes]) -> None:
+        for listener in LISTENERS:
+            listener(self, content, buffers)
 
     def _set(self, **parts) -> None:
         with self._lock:
@@ -188,6 +200,7 @@ class Panel(anywidget.AnyWidget):
     def _update(self) -> None:
         self._told = self._ring.sources
         self.view = self._view()
+        self._heard({"view": self.view}, [])
 
     def _view(self) -> dict:
         return self._state.as_dict(self._ring.series, self._ring.sources, self._ring.epoch)

@@ -16,9 +16,6 @@ from constraintlab.telemetry.sample import Sample
 
 KIND = "recording"
 VERSION = 1
-START = b'{"constraintlab": "recording"'
-"""How `Recorder` begins a file: what tells a torn recording from something else."""
-
 LONGEST = 1 << 22
 """Bytes: no line is longer, so a huge file of something else is not taken into memory."""
 
@@ -40,10 +37,14 @@ class Header:
     @property
     def origin(self) -> str:
         """The machine and the day: what stands behind `recorded: ` in a source."""
-        m = self.machine
-        cores = f", {m['cores']} cores" if "cores" in m else ""
-        name = m.get("gpu") or (f"{m['cpu']}{cores}" if m.get("cpu") else "unknown machine")
-        return f"{name}, {self.started[:10]}"
+        return origin(self.machine, self.started)
+
+
+def origin(machine: Mapping[str, str], started: str) -> str:
+    """`AMD EPYC, 2 cores, 2026-03-01`: a machine in words and the day of an ISO 8601 moment."""
+    cores = f", {machine['cores']} cores" if "cores" in machine else ""
+    cpu = f"{machine['cpu']}{cores}" if machine.get("cpu") else "unknown machine"
+    return f"{machine.get('gpu') or cpu}, {started[:10]}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def read(path: str | os.PathLike[str]) -> Recording:
     notes: list[str] = []
     samples: list[Sample] = []
     try:
-        lines = enumerate(_lines(path, notes), 1)
+        lines = enumerate(lines_of(path, notes), 1)
         header = _header(path, next(lines, (1, b""))[1])
         for number, line in lines:
             try:
@@ -94,7 +95,8 @@ def read(path: str | os.PathLike[str]) -> Recording:
     return Recording(header, tuple(samples), tuple(notes))
 
 
-def _lines(path: Path, notes: list[str]) -> Iterator[bytes]:
+def lines_of(path: Path, notes: list[str]) -> Iterator[bytes]:
+    """The lines of a file, plain or gzipped; where its end is lost a note says so."""
     with open(path, "rb") as plain:
         zipped = plain.read(2) == b"\x1f\x8b"
         plain.seek(0)
@@ -106,26 +108,33 @@ def _lines(path: Path, notes: list[str]) -> Iterator[bytes]:
             notes.append("the compressed file was cut off or is damaged: its end is lost")
 
 
-def _header(path: Path, line: bytes) -> Header:
+def head_of(path: Path, line: bytes, kind: str, version: int) -> dict:
+    """The first line of a file of this kind and version; RecordingError for any other."""
     if not line:
-        raise RecordingError(f"{path} is empty: the recording ended before its first sample")
+        raise RecordingError(f"{path} is empty: the recording ended before its first line")
     try:
         head = json.loads(line)
-        ours = isinstance(head, dict) and head.get("constraintlab") == KIND
+        ours = isinstance(head, dict) and head.get("constraintlab") == kind
     except (ValueError, RecursionError):
         ours = False
-    if not ours and not line.endswith(b"\n") and (line.startswith(START) or START.startswith(line)):
-        raise RecordingError(f"{path} was cut off in its first line: it holds no sample")
+    start = json.dumps({"constraintlab": kind})[:-1].encode()
+    if not ours and not line.endswith(b"\n") and (line.startswith(start) or start.startswith(line)):
+        raise RecordingError(f"{path} was cut off in its first line: it holds nothing else")
     if not ours:
         raise RecordingError(
-            f"{path} is no Constraint Lab recording: its first line must be the header that "
-            "Recorder writes"
+            f"{path} is no Constraint Lab {kind}: its first line must be the header that its "
+            "recorder writes"
         )
-    if head.get("version") != VERSION:
+    if head.get("version") != version:
         raise RecordingError(
-            f"{path} is a recording of version {head.get('version')!r}, and this constraintlab "
-            f"reads version {VERSION}: upgrade it with pip install -U constraintlab"
+            f"{path} is a {kind} of version {head.get('version')!r}, and this constraintlab "
+            f"reads version {version}: upgrade it with pip install -U constraintlab"
         )
+    return head
+
+
+def _header(path: Path, line: bytes) -> Header:
+    head = head_of(path, line, KIND, VERSION)
     try:
         names = {
             str(name): Quantity(str(what["unit"]), str(what["meaning"]))

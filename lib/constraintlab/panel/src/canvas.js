@@ -27,6 +27,11 @@ class Canvases {
     this.before.before(...shown.map((name) => this.made[name].card.box));
   }
 
+  // Let the next words come at once.
+  afresh() {
+    for (const card of Object.values(this.made)) card.told = -RETITLE;
+  }
+
   close() {
     for (const card of Object.values(this.made)) card.close();
   }

@@ -58,10 +58,11 @@ function card(name) {
   return { box, finding, shows, chart, foot };
 }
 
-function strip(cells) {
+// shows: where the cells come from, if they are not the learner's own.
+function strip(cells, shows) {
   const heading = node("div", "cl-heading");
-  heading.append(node("b", "", "Migration: where your constraint has been"),
-    node("span", "cl-quiet", "your own measurements, lab by lab"));
+  heading.append(node("b", "", `Migration: where ${shows ? "the" : "your"} constraint has been`),
+    node("span", "cl-quiet", shows ?? "your own measurements, lab by lab"));
   const row = node("ol", "cl-cells");
   for (const c of cells) {
     const cell = row.appendChild(node("li", c.done ? "cl-cell" : "cl-cell cl-later"));

@@ -99,6 +99,12 @@ class View {
     if (!on) this.repaint();
   }
 
+  // What is shown next does not follow from what was shown: no word of it waits for its pause.
+  afresh() {
+    this.titled = -RETITLE;
+    this.canvases.afresh();
+  }
+
   toggleTable() {
     this.numbers.hidden = !this.numbers.hidden;
     this.table.setAttribute("aria-pressed", String(!this.numbers.hidden));
@@ -129,7 +135,7 @@ class View {
     this.cards.roofline.box.classList.toggle("cl-empty", !v.roof.length);
     this.cards.timeline.box.classList.toggle("cl-empty", !v.series.length);
     this.cards.timeline.foot.replaceChildren(...lineLegend(v.series));
-    this.strip.replaceChildren(...strip(v.strip));
+    this.strip.replaceChildren(...strip(v.strip, v.shows));
     this.drawNumbers();
   }
 
@@ -216,7 +222,7 @@ class View {
   }
 
   tick() {
-    const pace = this.paused ? "paused" : !this.running ? "ended" : this.fps ? `${this.fps.toFixed(0)} Hz` : "…";
+    const pace = this.pace ? this.pace : this.paused ? "paused" : !this.running ? "ended" : this.fps ? `${this.fps.toFixed(0)} Hz` : "…";
     write(this.clock, this.feed.last ? `${this.feed.last[0].toFixed(1)} s · ${pace}` : "");
   }
 

@@ -1,0 +1,28 @@
+"""What was recorded: `recordings`, `replay`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+HTML = typer.Option(None, "--html", help="Write the page to this file, and open no browser.")
+
+
+def recordings(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+) -> None:
+    """List the recordings of labs that are shipped: machine, date, sources."""
+    from constraintlab.recordings import command
+
+    raise typer.Exit(command.listed(json))
+
+
+def replay(
+    name: str = typer.Argument(help="A name that `recordings` lists, or a .jsonl.gz file."),
+    html: Path | None = HTML,
+) -> None:
+    """Scrub through a recorded lab in a browser, offline."""
+    from constraintlab.recordings import command
+
+    raise typer.Exit(command.replayed(name, html))
