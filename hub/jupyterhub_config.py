@@ -58,11 +58,15 @@ if engine and not engine.startswith(("http://", "https://")):
     key, port = key or secrets.token_urlsafe(16), setting("ENGINE_PORT", "8100")
     host = "127.0.0.1" if spawner == "local" else "0.0.0.0"
     serve = [sys.executable, "-c", "from constraintlab.cli import app; app()", "serve"]
+    kept = os.environ.get("CONSTRAINTLAB_HOME")  # a service starts with what is named here alone
     c.JupyterHub.services = [
         {
             "name": "engine",
             "command": [*serve, "--model", engine, "--host", host, "--port", port],
-            "environment": {"CONSTRAINTLAB_API_KEY": key},
+            "environment": {
+                "CONSTRAINTLAB_API_KEY": key,
+                **({"CONSTRAINTLAB_HOME": kept} if kept else {}),
+            },
         }
     ]
     engine = f"http://{address}:{port}"
