@@ -45,7 +45,7 @@ def command(*options):
 
 
 def environment(data, **settings):
-    """Ours without any setting of a hub but these; the engine's kernels are compiled already."""
+    """Ours without any setting of a hub but these."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CONSTRAINTLAB_HUB_")}
     named = {f"CONSTRAINTLAB_HUB_{k}": v for k, v in settings.items()}
     return {**kept, "CONSTRAINTLAB_HUB_DATA": str(data), **named}
@@ -103,7 +103,7 @@ def answers(url):
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    running = Hub(tmp_path_factory.mktemp("hub"), ENGINE="reasoner")
+    running = Hub(tmp_path_factory.mktemp("hub"), ENGINE="stub@200")
     try:
         running.wait()
         yield running

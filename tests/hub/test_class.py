@@ -13,7 +13,7 @@ LAB = "labs/00_instrument_first.ipynb"
 
 ENGINE = """
 import os, urllib.request, json
-body = json.dumps({"model": "reasoner", "prompt": "27", "max_tokens": 8}).encode()
+body = json.dumps({"model": "stub@200", "prompt": "one two", "max_tokens": 8}).encode()
 headers = {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"],
            "Content-Type": "application/json"}
 at = os.environ["CONSTRAINTLAB_SERVER"] + "/v1/completions"
