@@ -20,6 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = (ROOT / ".ci" / "constraints.txt").read_text()
 RUNTIME = [Requirement(r) for r in PROJECT["dependencies"]]
 TEST = [Requirement(r) for r in PROJECT["optional-dependencies"]["test"]]
+IN_CI = ("peers", "cluster", "hub")
+EXTRAS = [Requirement(r) for extra in IN_CI for r in PROJECT["optional-dependencies"][extra]]
 
 
 @pytest.fixture
@@ -112,7 +114,11 @@ def test_a_pin_is_read_without_its_marker(install):
         install.pinned("numpy", text)
 
 
-@pytest.mark.parametrize("wanted", [*RUNTIME, *TEST], ids=str)
+def test_ci_installs_the_extras_whose_tests_it_runs():
+    assert f"CI_EXTRAS := {' '.join(IN_CI)}\n" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("wanted", [*RUNTIME, *TEST, *EXTRAS], ids=str)
 def test_every_requirement_is_pinned_and_the_pin_satisfies_it(wanted):
     name = re.escape(wanted.name)
     versions = re.findall(rf"(?m)^{name}==([^\s;]+)", PINS)
