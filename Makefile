@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
+CI_EXTRAS := peers cluster hub
 
-.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster execute shots clean
+.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster hub execute shots clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
@@ -13,6 +14,7 @@ help:
 	@echo "make browser  every lab in a real browser (make test opens the first, and the panel)"
 	@echo "make peers    hold our engine against transformers and a real model (in CI, part of test)"
 	@echo "make cluster  the tiers on Ray Serve, replicas killed (in CI, part of test)"
+	@echo "make hub      two learners at a JupyterHub, each with lab 00 (in CI, part of test)"
 	@echo "make execute  run the notebooks, store the outputs they should show, record the labs"
 	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
@@ -25,7 +27,7 @@ setup: python
 	@$(PYTHON) .ci/install.py
 
 test-setup: python
-	@$(PYTHON) .ci/install.py test $(if $(CI),peers cluster)
+	@$(PYTHON) .ci/install.py test $(if $(CI),$(CI_EXTRAS))
 
 lab: setup
 	@$(BIN)/constraintlab doctor
@@ -34,7 +36,7 @@ lab: setup
 
 test: test-setup
 	@bash .ci/chromium.sh
-	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),peers cluster,SHORT=1)
+	@$(MAKE) --no-print-directory lint unit labs browser $(if $(CI),$(CI_EXTRAS),SHORT=1)
 
 lint:
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -62,12 +64,16 @@ labs:
 	CONSTRAINTLAB_PRESET=ci $(NBVAL) -n auto --dist loadfile labs/solutions
 
 peers:
-	@$(PYTHON) .ci/install.py test peers $(if $(CI),cluster)
+	@$(PYTHON) .ci/install.py test $(if $(CI),$(CI_EXTRAS),peers)
 	$(BIN)/python -m pytest -q tests/peers
 
 cluster:
-	@$(PYTHON) .ci/install.py test $(if $(CI),peers) cluster
+	@$(PYTHON) .ci/install.py test $(if $(CI),$(CI_EXTRAS),cluster)
 	$(BIN)/python -m pytest -q tests/cluster
+
+hub:
+	@$(PYTHON) .ci/install.py test $(if $(CI),$(CI_EXTRAS),hub)
+	$(BIN)/python -m pytest -q tests/hub
 
 browser:
 	$(BIN)/python -m pytest -q tests/browser $(if $(SHORT),-m 'not long')

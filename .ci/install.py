@@ -2,6 +2,7 @@
 
 Safe to interrupt and to repeat: a finished install leaves a stamp of all that went into it,
 and when nothing changed the next run ends at once. Nothing is ever built from source.
+With `--here` it installs into the Python that runs it: an image has no use for a .venv.
 """
 
 import hashlib
@@ -53,11 +54,12 @@ def has_nvidia_gpu(exists=os.path.exists, which=shutil.which):
     )
 
 
-def torch_command(version, drags_cuda, gpu, python=PYTHON):
+def torch_command(version, drags_cuda, gpu, python=None):
     """How to install torch: pip's own choice, unless that brings CUDA to a machine without a GPU.
 
     uv knows where torch's CPU builds are; a mirror or a local file that pip finds comes first.
     """
+    python = python or PYTHON
     if gpu or not drags_cuda:
         return [python, "-m", "pip", *PIP, "torch==" + version]
     return [
@@ -161,10 +163,19 @@ def quiet_jupyter():
         json.dump(off, file)
 
 
+def install_here():
+    """This very Python in the .venv's place."""
+    global VENV, PYTHON
+    VENV, PYTHON = sys.prefix, sys.executable
+
+
 def main(extras):
     better = good_python(sys.version_info, shutil.which)
     if better:
         os.execv(better, [better, os.path.abspath(__file__), *extras])
+    if "--here" in extras:
+        extras = [extra for extra in extras if extra != "--here"]
+        install_here()
     files = [CONSTRAINTS, os.path.join(ROOT, "pyproject.toml"), os.path.abspath(__file__)]
     parts = []
     for path in files:

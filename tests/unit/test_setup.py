@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import math
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -18,6 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = (ROOT / ".ci" / "constraints.txt").read_text()
 RUNTIME = [Requirement(r) for r in PROJECT["dependencies"]]
 TEST = [Requirement(r) for r in PROJECT["optional-dependencies"]["test"]]
+IN_CI = ("peers", "cluster", "hub")
+EXTRAS = [Requirement(r) for extra in IN_CI for r in PROJECT["optional-dependencies"][extra]]
 
 
 @pytest.fixture
@@ -110,7 +114,11 @@ def test_a_pin_is_read_without_its_marker(install):
         install.pinned("numpy", text)
 
 
-@pytest.mark.parametrize("wanted", [*RUNTIME, *TEST], ids=str)
+def test_ci_installs_the_extras_whose_tests_it_runs():
+    assert f"CI_EXTRAS := {' '.join(IN_CI)}\n" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("wanted", [*RUNTIME, *TEST, *EXTRAS], ids=str)
 def test_every_requirement_is_pinned_and_the_pin_satisfies_it(wanted):
     name = re.escape(wanted.name)
     versions = re.findall(rf"(?m)^{name}==([^\s;]+)", PINS)
@@ -246,3 +254,60 @@ def test_conda_users_install_this_package_and_no_flash_attn():
 
 def test_this_very_venv_is_python_3_11_or_newer():
     assert sys.version_info >= (3, 11)
+
+
+def test_an_image_is_installed_into_the_python_that_runs(install, fake_root, monkeypatch, tmp_path):
+    """As binder/postBuild does it: no .venv, and every step with that Python."""
+    image = tmp_path / "image"
+    image.mkdir()
+    monkeypatch.setattr(install.sys, "prefix", str(image))
+    install.main(["--here"])
+    pythons = {command[0] for command in fake_root if "-m" in command}
+    assert pythons == {sys.executable} and not any("venv" in command for command in fake_root)
+    assert (image / "installed-labs").exists()
+    assert not (Path(install.ROOT) / ".venv").exists()
+    fake_root.clear()
+    install.main(["--here"])
+    assert fake_root == []
+
+
+BINDER = ROOT / "binder"
+
+
+def test_binder_gets_its_packages_from_the_installer_alone():
+    """So that Binder has the versions that are tested, and no CUDA."""
+    found = yaml.safe_load((BINDER / "environment.yml").read_text())
+    assert found["dependencies"] == ["python=3.12", "pip"] and found["channels"] == ["conda-forge"]
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains("3.12")
+    assert "python .ci/install.py --here\n" in (BINDER / "postBuild").read_text()
+
+
+def started(*command, **variables):
+    """What a command under binder/start prints, with these variables and no other of the kind."""
+    names = ("CONSTRAINTLAB_", "OMP_", "NUMBA_", "MALLOC_")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(names)}
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])
+    done = subprocess.run(
+        [BINDER / "start", *command], env=env | variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+PRINT = "echo $CONSTRAINTLAB_PRESET $OMP_NUM_THREADS $NUMBA_NUM_THREADS $MALLOC_ARENA_MAX"
+
+
+def test_a_pod_starts_with_small_sizes_and_as_many_threads_as_it_has_cores():
+    from constraintlab.limits import cgroup
+
+    n = str(math.ceil(cgroup.cores()))
+    assert started("sh", "-c", PRINT).split() == ["ci", n, n, "2"]
+
+
+def test_what_a_pod_was_given_stays():
+    given = {"CONSTRAINTLAB_PRESET": "full", "OMP_NUM_THREADS": "7", "NUMBA_NUM_THREADS": "5"}
+    assert started("sh", "-c", PRINT, **given, MALLOC_ARENA_MAX="9").split() == ["full", *"759"]
+
+
+def test_a_pod_s_command_keeps_its_words():
+    assert started("printf", "[%s]", "a b", "--c=$d") == "[a b][--c=$d]"
