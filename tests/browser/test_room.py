@@ -81,6 +81,22 @@ def test_the_histogram_grows_and_the_reveal_shows_every_laptop(page, room):
     assert page.evaluate(BARS, "predicted") == [3, 0, 4, 0]
 
 
+@pytest.mark.reacts("room-hide")
+def test_the_instructor_hides_a_reveal_again(page, room):
+    learners(room, 2, 1, lambda i: measurement(OPTIONS[1], 3.0 + i))
+    open_as_instructor(page, room)
+    hide = page.get_by_role("button", name="Hide again")
+    assert not hide.is_visible()
+    page.get_by_role("button", name="Reveal").click()
+    wait_bars(page, "measured", [0, 2, 0, 0])
+    hide.click()
+    wait_bars(page, "measured", [])
+    assert not page.locator("#strip").is_visible() and not hide.is_visible()
+    learners(room, 1, 3)
+    wait_bars(page, "predicted", [0, 2, 0, 1])
+    assert page.get_by_role("button", name="Reveal").is_enabled()
+
+
 @pytest.mark.reacts("room-next")
 @pytest.mark.reacts("room-previous")
 @pytest.mark.reacts("room-question")

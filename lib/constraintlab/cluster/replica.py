@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Sequence
 
 from constraintlab.cluster.layout import Layout
-from constraintlab.engine.loop import Emitted, Engine
+from constraintlab.engine.loop import Engine
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import load, vocabulary, warm
+from constraintlab.engine.step import Emitted
 from constraintlab.engine.threaded import Command, EngineThread
 from constraintlab.engine.tiers import Simulated
 from constraintlab.engine.wire import Facts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as library
-import os
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from constraintlab.course.passport import Passport, passport
 from constraintlab.course.passport_tables import NOTHING, overview, pages, totals
 from constraintlab.course.progress import Progress
 from constraintlab.course.show import Table
+from constraintlab.limits.keeping import write
 from constraintlab.panel.palette import COLOURS, MARKS
 
 
@@ -22,7 +22,7 @@ def main(html: Path | None = None, json: bool = False, progress: Progress | None
         from constraintlab.course.passport_html import page
 
         try:
-            _write(html, page(found, progress))
+            write(html, page(found, progress))
         except OSError as error:
             _say(f"{html} can't be written ({error.strerror}): name another file")
             return 2
@@ -32,15 +32,6 @@ def main(html: Path | None = None, json: bool = False, progress: Progress | None
     elif html is None:
         show(found)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _say(line: str) -> None:

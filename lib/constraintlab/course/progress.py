@@ -6,10 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from constraintlab.limits.home import home
+from constraintlab.limits.keeping import locked, write
 
 VERSION = 1
 
@@ -48,7 +49,7 @@ class Progress:
     def change(self, lab: str, part: str, key: str, to: Callable[[object], object]) -> object:
         """Keep what `to` makes of what was kept there, None if nothing was; returns it. Nobody
         else writes in between."""
-        with self._locked():
+        with locked(self.path):
             whole = self._read()
             there = whole["labs"].setdefault(lab, {}).setdefault(part, {})
             there[key] = to(there.get(key))
@@ -58,7 +59,7 @@ class Progress:
     def reset(self, *labs: str) -> Path | None:
         """Forget these labs. Returns the copy of the file that is kept beside it; None, and
         nothing is done, where none of them has kept anything."""
-        with self._locked():
+        with locked(self.path):
             whole = self._read()
             if not any(whole["labs"].get(lab) for lab in labs):
                 return None
@@ -71,9 +72,7 @@ class Progress:
             return backup
 
     def _write(self, whole: dict) -> None:
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        fresh.write_text(json.dumps(whole, indent=1))
-        os.replace(fresh, self.path)
+        write(self.path, json.dumps(whole, indent=1))
 
     def _read(self) -> dict:
         empty = {"version": VERSION, "labs": {}}
@@ -98,16 +97,3 @@ class Progress:
                 "progress starts afresh."
             )
             return empty
-
-    @contextmanager
-    def _locked(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path.with_suffix(".lock"), "w") as lock:
-            with suppress(ImportError):  # Windows has no fcntl: the atomic replace still holds
-                import fcntl
-
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                # Nobody else writes now: what lies here was left by somebody who was killed.
-                for left in self.path.parent.glob(f"{self.path.name}.*.part"):
-                    left.unlink(missing_ok=True)
-            yield

@@ -59,7 +59,7 @@ def faced(slo: float, *runs: Faced) -> Table:
 def spread(d: Distribution, p: float) -> str:
     """`2.6 s (1.9 … )`."""
     found: Percentile = next(x for x in d.percentiles if x.p == p)
-    if found.value is None:
+    if found.why:
         return found.why
     ends = ("" if x is None else ms(x) for x in (found.low, found.high))
     return f"{ms(found.value)} ({' … '.join(ends).rstrip()})"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from constraintlab.engine.ledger import Bill, Ledger
-from constraintlab.engine.loop import Step
 from constraintlab.engine.request import Request
+from constraintlab.engine.step import Step
 
 USUAL = 0.1
 """How much the newest step counts in what a step without a prompt usually takes."""

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from constraintlab.engine.books import Bills, Books
 from constraintlab.engine.kv.store import KVStats
 from constraintlab.engine.ledger import Bill
-from constraintlab.engine.loop import Engine, Step
+from constraintlab.engine.loop import Engine
 from constraintlab.engine.owners import blocks
 from constraintlab.engine.report import SHARED, TOTALS, Counted, Life, Report
 from constraintlab.engine.request import Request
+from constraintlab.engine.step import Step
 from constraintlab.engine.virtual.cost import Took, pairs
 
 KEPT = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from constraintlab.engine.loop import Emitted
+from constraintlab.engine.step import Emitted
 
 
 class Line(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from constraintlab.engine.loop import Piece
 from constraintlab.engine.request import Request
+from constraintlab.engine.step import Piece
 
 NAME = "stub"
 VOCAB = 8192

@@ -6,7 +6,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from constraintlab.engine.loop import Emitted, Engine
+from constraintlab.engine.loop import Engine
+from constraintlab.engine.step import Emitted
 
 Command = Callable[[Engine], Sequence[Emitted]]
 """Does something to an engine between two steps; what it emits with that."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from constraintlab.engine.kv.receiving import ReceivingKV
 from constraintlab.engine.kv.sending import SendingKV
 from constraintlab.engine.kv.transfer import Identity, Parcel, pack, unpack
-from constraintlab.engine.loop import Emitted, Engine, Model, Piece
+from constraintlab.engine.loop import Engine
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup, build, load
+from constraintlab.engine.step import Emitted, Model, Piece
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from constraintlab.engine.books import Bills
-from constraintlab.engine.loop import Emitted, Engine, Step
+from constraintlab.engine.loop import Engine
 from constraintlab.engine.meter import Meter
 from constraintlab.engine.outlet import Outlet
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup, build, load, vocabulary, warm
+from constraintlab.engine.step import Emitted, Step
 from constraintlab.engine.wire import Facts, Tick, pack, receive
 
 EVERY = 0.1

@@ -46,22 +46,26 @@ def counted(name: str, stack: Stack, costs: str = "") -> Fix:
 
 def fused(residue: Estimate = TRAFFIC) -> Fix:
     """Score rows kept on chip: no S×S matrix in memory. residue: traffic that is left, of all."""
-    return Fix(
-        "fused attention",
-        (Demand("bytes", SQUARE, residue), Demand("fresh", SQUARE, residue)),
+    return _on_chip(
+        "fused attention", residue,
         when="whole rows of scores fit on chip: about 1,024 keys on an A100",
         costs="on-chip space bounds the prompt's length",
-    )
+    )  # fmt: skip
 
 
 def flash(residue: Estimate = TRAFFIC) -> Fix:
     """Tiles and an online softmax: the same traffic as fused, at any length."""
-    return Fix(
-        "flash attention",
-        (Demand("bytes", SQUARE, residue), Demand("fresh", SQUARE, residue)),
+    return _on_chip(
+        "flash attention", residue,
         when="attention is computed over whole score matrices now",
         costs="a rescaling of the output for each tile: some FLOPs more",
-    )
+    )  # fmt: skip
+
+
+def _on_chip(name: str, residue: Estimate, when: str, costs: str) -> Fix:
+    """That much is left of the score matrices' traffic, and of the pages they take."""
+    left = (Demand("bytes", SQUARE, residue), Demand("fresh", SQUARE, residue))
+    return Fix(name, left, when=when, costs=costs)
 
 
 def paged(waste: Estimate = WASTE, left: float = 0.04) -> Fix:

@@ -12,6 +12,7 @@ from pathlib import Path
 from constraintlab.limits import cgroup
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.home import home
+from constraintlab.limits.keeping import write
 from constraintlab.limits.machine import describe, fingerprint
 from constraintlab.limits.probes import compute, host, memory, sockets
 
@@ -108,9 +109,7 @@ def save(caps: Capacities) -> None:
     path = cache_file()
     machines, _ = _read(path)
     machines[fingerprint(caps.machine)] = caps.as_dict()
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps({"version": VERSION, "machines": machines}, indent=1))
-    os.replace(part, path)
+    write(path, json.dumps({"version": VERSION, "machines": machines}, indent=1))
 
 
 def capacities(

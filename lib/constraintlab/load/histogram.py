@@ -6,7 +6,7 @@ import math
 from array import array
 from itertools import accumulate
 
-from constraintlab.load.metrics import ENOUGH, PERCENTILES, Distribution, Percentile, ranks
+from constraintlab.load.metrics import ENOUGH, PERCENTILES, Distribution, Percentile, ranks, too_few
 
 
 class Histogram:
@@ -44,12 +44,14 @@ class Histogram:
 
     def percentile(self, p: float) -> Percentile:
         """As `metrics.percentile`; withheld where there are too few samples."""
+        why = too_few(self.n, p)
         if self.n < ENOUGH.get(p, 1):
-            return Percentile(p, None, None, None, f"{self.n} samples, fewer than {ENOUGH[p]:,}")
+            return Percentile(p, None, None, None, why)
         low, high = ranks(self.n, p / 100)
         return Percentile(
             p, self.rank(max(1, math.ceil(round(self.n * p / 100, 9)))),
             self.rank(low) if low >= 1 else None, self.rank(high) if high <= self.n else None,
+            why,
         )  # fmt: skip
 
     def distribution(self) -> Distribution | None:

@@ -11,6 +11,10 @@ PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 ENOUGH = {99.9: 1000}
 """Samples below which a percentile is withheld: it would be the largest sample and nothing else."""
 
+TOLD = {90.0: 10, 99.0: 100, **ENOUGH}
+"""Samples below which a percentile is the largest sample and so is not told to people, `ENOUGH` or
+not: runs of the same few requests may still be compared by it."""
+
 EXACT = 2000
 """Samples up to which the binomial is summed; beyond, its normal approximation is as good."""
 
@@ -21,7 +25,8 @@ class Percentile:
 
     low, high: its 95% confidence interval from order statistics, which assumes nothing about the
     distribution but that samples are independent (the gaps of one answer are not: take theirs as
-    too narrow); None where too few samples lie on that side. value is None when it is withheld.
+    too narrow); None where too few samples lie on that side. why: too few samples for it to be
+    told (`TOLD`), else empty. value is None below `ENOUGH`.
     Source: Conover, Practical Nonparametric Statistics, 3.2.
     """
 
@@ -60,7 +65,7 @@ class Distribution:
         return next(x.value for x in self.percentiles if x.p == p)
 
     def json(self) -> dict:
-        """Plain data; a withheld percentile says why."""
+        """Plain data; a percentile of too few samples says so and has no value."""
         found: dict = {"n": self.n, "mean": self.mean, "min": self.low, "max": self.high}
         for x in self.percentiles:
             withheld = {"value": None, "withheld": x.why}
@@ -71,13 +76,21 @@ class Distribution:
 def percentile(ordered: Sequence[float], p: float) -> Percentile:
     """Of samples in order, p in percent above 0 and below 100."""
     n = len(ordered)
+    why = too_few(n, p)
     if n < ENOUGH.get(p, 1):
-        return Percentile(p, None, None, None, f"{n} samples, fewer than {ENOUGH.get(p, 1):,}")
+        return Percentile(p, None, None, None, why)
     low, high = ranks(n, p / 100)
     value = ordered[max(1, math.ceil(round(n * p / 100, 9))) - 1]
     return Percentile(
-        p, value, ordered[low - 1] if low >= 1 else None, ordered[high - 1] if high <= n else None
-    )
+        p, value, ordered[low - 1] if low >= 1 else None,
+        ordered[high - 1] if high <= n else None, why,
+    )  # fmt: skip
+
+
+def too_few(n: int, p: float) -> str:
+    """Why a percentile of n samples is not told; empty where it is."""
+    least = TOLD.get(p, 1)
+    return f"{n} samples, fewer than {least:,}" if n < least else ""
 
 
 def ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int]:

@@ -38,7 +38,8 @@ def table(report: Report) -> Group:
              ("late", "schedule_delay")]  # fmt: skip
     means = [Text(f"{name}: {DEFINITIONS[key]}", style="dim") for name, key in words]
     tails = [part for tail in report.tails if tail.requests for part in (*_slowest(tail), Text())]
-    return Group(found, Text(), *said, Text(), *tails, *means)
+    few = [Text(line, style="dim") for line in _few(report)]
+    return Group(found, *few, Text(), *said, Text(), *tails, *means)
 
 
 def _slowest(tail: Tail) -> tuple[Text, Table]:
@@ -64,13 +65,19 @@ def _differ(report: Report) -> bool:
     return all(half.n for half in report.halves)
 
 
+def _few(report: Report) -> list[str]:
+    """Of the requests' own row, what `too few` means there."""
+    whys = [f"{x.name}: {x.why}" for x in report.e2e.percentiles if x.why] if report.e2e else []
+    return [f"too few for E2E's {'; '.join(whys)}"] if whys else []
+
+
 def _cells(d: Distribution | None) -> list[str]:
     if d is None:
         return ["0", *["–"] * (len(PERCENTILES) + 2)]
     found = [f"{d.n:,}", _ms(d.mean)]
     for x in d.percentiles:
         low, high = (_ms(v) if v is not None else "?" for v in (x.low, x.high))
-        found.append("too few" if x.value is None else f"{_ms(x.value)}\n{low}–{high}")
+        found.append("too few" if x.why else f"{_ms(x.value)}\n{low}–{high}")
     return [*found, _ms(d.high)]
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import math
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -22,8 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from constraintlab.room import messages
-from constraintlab.room.looks import css
+from constraintlab.room import messages, replies
 from constraintlab.room.messages import Bad
 from constraintlab.room.pace import Pace
 from constraintlab.room.state import state
@@ -35,20 +32,11 @@ CONTROLS = (
     "room-question",
     "room-next",
     "room-reveal",
+    "room-hide",
     "room-theme",
 )
 """Controls a person uses on the page; each has a browser test that it reacts."""
 
-STATIC = Path(__file__).parent / "static"
-KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
 BODY_SECONDS = 5.0
 """That a body has to arrive."""
 
@@ -80,17 +68,17 @@ class Room:
     def app(self) -> Starlette:
         """The ASGI application."""
         routes = [
-            Route("/", _file("page.html")),
-            Route("/page.css", _file("page.css")),
-            Route("/page.js", _file("page.js")),
-            Route("/draw.js", _file("draw.js")),
-            Route("/looks.css", _looks),
+            Route("/", replies.file("page.html")),
+            Route("/page.css", replies.file("page.css")),
+            Route("/page.js", replies.file("page.js")),
+            Route("/draw.js", replies.file("draw.js")),
+            Route("/looks.css", replies.looks),
             Route("/api/join", self._guarded(self.join), methods=["POST"]),
             Route("/api/tell", self._guarded(self.tell), methods=["POST"]),
             Route("/api/state", self._guarded(self.state)),
             Route("/api/instruct", self._guarded(self.instruct), methods=["POST"]),
         ]
-        handlers = {HTTPException: _http_error, Exception: _broken}
+        handlers = {HTTPException: replies.http_error, Exception: replies.broken}
         return Starlette(routes=routes, exception_handlers=handlers)
 
     async def join(self, request: Request) -> Response:
@@ -99,7 +87,7 @@ class Room:
         if not await self._do(lambda: self._store.knows(told.token)):
             self._pace(self._newcomers, _address(request))
         await self._do(lambda: self._store.join(told.token, told.laptop), changes=True)
-        return _json({"joined": True})
+        return replies.content({"joined": True})
 
     async def tell(self, request: Request) -> Response:
         """A laptop tells. `taken`: the seqs of what is kept now; `refused`: [{seq, why}]."""
@@ -116,7 +104,7 @@ class Room:
         said = await self._do(lambda: self._store.take(told.token, items), changes=True)
         refused += [{"seq": i.seq, "why": why} for i, why in zip(items, said, strict=True) if why]
         taken = [i.seq for i, why in zip(items, said, strict=True) if not why]
-        return _json({"taken": taken, "refused": refused})
+        return replies.content({"taken": taken, "refused": refused})
 
     async def state(self, request: Request) -> Response:
         """What a page shows; `role` says whether its key may decide."""
@@ -128,19 +116,19 @@ class Room:
             self._state = msgspec.json.encode(await self._do(lambda: state(self._store)))
         role = b'"instructor"' if key else b'"guest"'
         body = b'{"role":%b,%b,"state":%b}' % (role, self._about, self._state)
-        return Response(body, 200, HEADERS, "application/json")
+        return Response(body, 200, replies.HEADERS, "application/json")
 
     async def instruct(self, request: Request) -> Response:
-        """The instructor shows a question, or reveals what was measured."""
+        """The instructor shows a question, reveals what was measured, or hides it again."""
         if not self._holds_key(request):
             raise Refused(403, "that is for the instructor, whose key is in the terminal")
         told = await self._message(request, messages.Instruct)
-        do = self._store.show if told.do == "open" else self._store.reveal
+        do = {"open": self._store.show, "reveal": self._store.reveal, "hide": self._store.hide}
         try:
-            await self._do(lambda: do(told.lab, told.key), changes=True)
+            await self._do(lambda: do[told.do](told.lab, told.key), changes=True)
         except KeyError as error:
             raise Refused(404, error.args[0]) from None
-        return _json({"done": True})
+        return replies.content({"done": True})
 
     def _guarded(self, handler: Callable) -> Callable:
         """The handler, less those who ask too often, its errors made answers."""
@@ -150,15 +138,15 @@ class Room:
                 self._pace(self._callers, _address(request))
                 return await handler(request)
             except Refused as error:
-                return _error(error.status, error.why, error.wait)
+                return replies.error(error.status, error.why, error.wait)
             except Bad as error:
-                return _error(400, f"that is no message of constraintlab's: {error}")
+                return replies.error(400, f"that is no message of constraintlab's: {error}")
             except Stranger as error:
-                return _error(409, str(error))
+                return replies.error(409, str(error))
             except Full as error:
-                return _error(507, str(error))
+                return replies.error(507, str(error))
             except sqlite3.Error as error:
-                return _error(503, f"the room's file can't be written ({error})", 5.0)
+                return replies.error(503, f"the room's file can't be written ({error})", 5.0)
             except ClientDisconnect:
                 return Response(b"", 400)
 
@@ -209,34 +197,3 @@ def _address(request: Request) -> str:
 
 def _bearer(request: Request) -> str:
     return request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-
-
-def _file(name: str) -> Callable:
-    body = (STATIC / name).read_bytes()
-    kind = KINDS[Path(name).suffix]
-
-    async def send(_: Request) -> Response:
-        return Response(body, 200, HEADERS, kind)
-
-    return send
-
-
-async def _looks(_: Request) -> Response:
-    return Response(css(), 200, HEADERS, "text/css")
-
-
-def _json(content: object, status: int = 200, wait: float = 0.0) -> Response:
-    later = {"retry-after": str(math.ceil(wait))} if wait else {}
-    return Response(msgspec.json.encode(content), status, HEADERS | later, "application/json")
-
-
-def _error(status: int, why: str, wait: float = 0.0) -> Response:
-    return _json({"error": why}, status, wait)
-
-
-async def _http_error(_: Request, error: HTTPException) -> Response:
-    return _error(error.status_code, f"{error.detail}: this is a room of constraintlab")
-
-
-async def _broken(_: Request, error: Exception) -> Response:
-    return _error(500, "the room failed; its terminal says how")

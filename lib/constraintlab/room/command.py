@@ -91,7 +91,7 @@ def put_aside(path: Path) -> Path | None:
     """An old room under the date; its write-ahead log goes with it."""
     if not path.exists():
         return None
-    from constraintlab.room.store import in_use
+    from constraintlab.room.database import in_use
 
     if in_use(path):
         raise OSError(f"{path} is open in another `constraintlab room`: end that one first")

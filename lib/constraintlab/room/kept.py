@@ -6,15 +6,14 @@ A file of its own beside the learner's progress: the token goes nowhere with a p
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from constraintlab.limits.home import home
+from constraintlab.limits.keeping import locked, write
 
 MOST_UNSENT = 500
 
@@ -97,23 +96,10 @@ class Kept:
 
     def change(self, how: Callable[[Membership | None], Membership | None]) -> Membership | None:
         """Write what `how` makes of what is kept now; None takes the file away."""
-        with self._locked():
+        with locked(self.path):
             made = how(self.read())
             if made is None:
                 self.path.unlink(missing_ok=True)
                 return None
-            fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-                json.dump(asdict(made), out)
-            os.replace(fresh, self.path)
+            write(self.path, json.dumps(asdict(made)), 0o600)
             return made
-
-    @contextmanager
-    def _locked(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path.with_suffix(".lock"), "w") as lock:
-            with suppress(ImportError):  # Windows has no fcntl: the atomic replace still holds
-                import fcntl
-
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield

@@ -69,9 +69,10 @@ class Tell(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Instruct(msgspec.Struct, forbid_unknown_fields=True):
-    """`POST /api/instruct`, with the instructor's key: show a question, or reveal it."""
+    """`POST /api/instruct`, with the instructor's key: show a question, reveal it, or hide what
+    was revealed."""
 
-    do: Literal["open", "reveal"]
+    do: Literal["open", "reveal", "hide"]
     lab: Short
     key: Short
 

@@ -10,28 +10,13 @@ from pathlib import Path
 
 from constraintlab.limits.resource import Resource
 from constraintlab.room.catalogue import Catalogue, Question, resource
+from constraintlab.room.database import Transaction, connect
 from constraintlab.room.messages import Item, Laptop
 
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Of a code: none that is taken for another when it is read from a wall."""
 
 MOST_LEARNERS = 500
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS room (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS learners (
-    id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, cores INTEGER, isa TEXT, device TEXT);
-CREATE TABLE IF NOT EXISTS predictions (
-    learner INTEGER, lab TEXT, key TEXT, place INTEGER NOT NULL, seq INTEGER NOT NULL,
-    late INTEGER NOT NULL, PRIMARY KEY (learner, lab, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS measurements (
-    learner INTEGER, lab TEXT, key TEXT, place INTEGER, resource TEXT, value REAL,
-    seq INTEGER NOT NULL, PRIMARY KEY (learner, lab, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS finishes (
-    learner INTEGER, lab TEXT, resource TEXT, seq INTEGER NOT NULL,
-    PRIMARY KEY (learner, lab)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revealed (lab TEXT, key TEXT, PRIMARY KEY (lab, key)) WITHOUT ROWID;
-"""
 
 
 class Full(Exception):
@@ -51,19 +36,7 @@ class Store:
 
     def __init__(self, path: Path, catalogue: Catalogue) -> None:
         self.path, self.catalogue = path, catalogue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        # The instructor can wait a second for a server that is ending.
-        self._db = sqlite3.connect(path, timeout=1.0, check_same_thread=False, isolation_level=None)
-        try:
-            for name, value in (
-                ("locking_mode", "EXCLUSIVE"), ("journal_mode", "WAL"), ("synchronous", "FULL")
-            ):  # fmt: skip
-                self._db.execute(f"PRAGMA {name} = {value}").fetchall()
-            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise OSError(_why(path, error)) from None
+        self._db = connect(path)
         first = catalogue.questions[0]
         self.resumed = self._get("code") is not None
         code = "".join(secrets.choice(LETTERS) for _ in range(6))
@@ -131,12 +104,12 @@ class Store:
             return f"no option of {item.lab} {item.key} is {item.text!r}"
         mine = (learner, *question.name)
         here = "learner = ? AND lab = ? AND key = ?"
-        old = db.execute(f"SELECT seq FROM predictions WHERE {here}", mine).fetchone()
+        old = db.execute(f"SELECT seq, late FROM predictions WHERE {here}", mine).fetchone()
         seen = db.execute(f"SELECT seq FROM measurements WHERE {here}", mine).fetchone()
         late = question.name in self.revealed
         if old and (item.seq <= old[0] or late or (seen and item.seq > seen[0])):
             return None
-        row = (*mine, at, item.seq, late)
+        row = (*mine, at, item.seq, late or bool(old and old[1]))
         db.execute("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?, ?, ?, ?)", row)
         return None
 
@@ -159,10 +132,17 @@ class Store:
             db.executemany("UPDATE room SET value = ? WHERE name = ?", list(pairs))
 
     def reveal(self, lab: str, key: str) -> None:
-        """Show what was measured; for good. KeyError where there is no such question."""
+        """Show what was measured, until it is hidden. KeyError where there is no such question."""
         with self._write() as db:
             name = self.catalogue.find(lab, key).name
             db.execute("INSERT OR IGNORE INTO revealed VALUES (?, ?)", name)
+
+    def hide(self, lab: str, key: str) -> None:
+        """Show no more what was measured: predictions count again, less those of who answered
+        while it was shown. KeyError where there is no such question."""
+        with self._write() as db:
+            name = self.catalogue.find(lab, key).name
+            db.execute("DELETE FROM revealed WHERE lab = ? AND key = ?", name)
 
     @property
     def joined(self) -> int:
@@ -188,45 +168,5 @@ class Store:
         found = self.rows("SELECT value FROM room WHERE name = ?", (name,))
         return found[0][0] if found else None
 
-    def _write(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    """Commits at its end, which waits for the disk; undoes all where an error ends it."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._db.execute("BEGIN IMMEDIATE")
-        return self._db
-
-    def __exit__(self, kind, error, trace) -> None:
-        if kind:
-            self._db.execute("ROLLBACK")
-            return
-        try:
-            self._db.execute("COMMIT")
-        except sqlite3.Error:  # a full disk
-            self._db.execute("ROLLBACK")
-            raise
-
-
-def in_use(path: Path) -> bool:
-    """Whether a server has the room in `path` open."""
-    with closing(sqlite3.connect(path, timeout=0.5, isolation_level=None)) as db:
-        try:
-            db.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            return True
-        except sqlite3.DatabaseError:  # not a room at all
-            return False
-        db.execute("ROLLBACK")
-        return False
-
-
-def _why(path: Path, error: sqlite3.DatabaseError) -> str:
-    if "locked" in str(error):
-        return f"{path} is open in another `constraintlab room`: end that one, or give --file"
-    return f"{path} is no room of constraintlab ({error}): give another --file, or --new"
+    def _write(self) -> Transaction:
+        return Transaction(self._db)

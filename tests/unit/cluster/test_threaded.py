@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from constraintlab.engine.loop import Emitted
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup, build
+from constraintlab.engine.step import Emitted
 from constraintlab.engine.threaded import EngineThread
 
 SETUP = Setup(model="stub", blocks=64, slots=4, tokens=16)

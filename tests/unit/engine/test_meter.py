@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from constraintlab.engine.kv.store import KVStats
-from constraintlab.engine.loop import Seconds, Step
 from constraintlab.engine.meter import EVERY, LONG, Meter
 from constraintlab.engine.plan import Budget, StepPlan
+from constraintlab.engine.step import Seconds, Step
 from constraintlab.limits.work import Kernel, Work
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constraintlab.engine.loop import Emitted
 from constraintlab.engine.outlet import Outlet
 from constraintlab.engine.reasoner.weights import Characters
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.step import Emitted
 from constraintlab.engine.voice import Voice
 from constraintlab.engine.words import words
 

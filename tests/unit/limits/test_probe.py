@@ -1,8 +1,10 @@
 """Probes: right sizes, cached per machine, and a damaged cache loses nothing."""
 
 import json
+import time
 
 import pytest
+import torch
 
 from constraintlab.limits import drift, probe
 from constraintlab.limits.capacities import Capacities
@@ -80,6 +82,23 @@ def test_a_home_that_cannot_be_written_is_said_once_more(cache, monkeypatch, tmp
 def test_matrix_products_run_per_dtype_and_small_when_slow():
     e = compute.matrix_product("float32", budget=0.02, largest=128)
     assert e.unit == "FLOP/s" and e.low <= e.value <= e.high and e.value > 1e6
+
+
+def test_one_product_that_a_neighbour_held_up_does_not_end_the_growth(monkeypatch):
+    plain, sizes = torch.mm, []
+
+    def held_up_once(a, b, out):
+        sizes.append(len(a))
+        if sizes == [64, 64]:
+            time.sleep(0.1)
+        return plain(a, b, out=out)
+
+    monkeypatch.setattr(torch, "mm", held_up_once)
+    found = compute.matrix_product("float32", budget=0.0, largest=128)
+    assert sizes[-1] == 128 and found.value > 0
+    monkeypatch.setattr(torch, "mm", lambda a, b, out: (sizes.append(len(a)), time.sleep(0.1)))
+    compute.matrix_product("float32", budget=0.0, largest=128)
+    assert sizes[-1] == 64, "what is slow each time is slow"
 
 
 def test_a_dtype_that_no_kernel_multiplies_is_absent_with_the_reason():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from constraintlab.load.histogram import Histogram
 from constraintlab.load.metrics import Distribution, percentile, ranks
 from constraintlab.load.record import Events, Record
 from constraintlab.load.slo import Slo
@@ -52,6 +53,22 @@ def test_p999_is_withheld_below_a_thousand_samples_and_says_so():
     assert few[99.9] is None and many[99.9] == 998
     assert few.json()["p99.9"] == {"value": None, "withheld": "999 samples, fewer than 1,000"}
     assert Distribution.of([]) is None
+
+
+@pytest.mark.parametrize("of", [Distribution.of, lambda values: of_histogram(values)])
+def test_a_p99_of_a_dozen_samples_is_not_told_but_compares_runs(of):
+    dozen = of([float(i) for i in range(1, 13)])
+    assert dozen[99] == pytest.approx(12, rel=0.01)
+    assert dozen.json()["p99"] == {"value": None, "withheld": "12 samples, fewer than 100"}
+    assert dozen.json()["p90"]["value"] == pytest.approx(11, rel=0.01)
+    assert of([1.0] * 100).json()["p99"]["value"] == pytest.approx(1.0)
+
+
+def of_histogram(values):
+    found = Histogram()
+    for value in values:
+        found.add(value)
+    return found.distribution()
 
 
 def test_a_distribution_is_of_its_samples():

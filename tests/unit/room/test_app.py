@@ -91,9 +91,9 @@ def test_more_items_than_a_laptop_ever_sends_are_refused(room, who):
 
 
 def test_who_tells_too_often_is_asked_to_wait(room, who):
-    statuses = [room.tell(who, said())[0] for _ in range(45)]
-    assert statuses[0] == 200 and statuses[-1] == 429
-    status, headers, reply = room.tell(who, said())
+    tries = (room.tell(who, said()) for _ in range(400))  # on a slow machine the pace keeps up
+    assert next(tries)[0] == 200
+    status, headers, reply = next(answer for answer in tries if answer[0] != 200)
     assert status == 429 and int(headers["retry-after"]) >= 1 and "later" in reply["error"]
 
 

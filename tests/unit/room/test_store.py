@@ -6,9 +6,10 @@ import pytest
 
 from constraintlab.room import catalogue
 from constraintlab.room import store as stores
+from constraintlab.room.database import in_use
 from constraintlab.room.messages import Laptop
 from constraintlab.room.state import shown, state
-from constraintlab.room.store import Full, Store, Stranger, in_use
+from constraintlab.room.store import Full, Store, Stranger
 from tests.unit.room.running import (
     KEY,
     LAB,
@@ -115,6 +116,30 @@ def test_what_comes_after_the_reveal_is_told_apart_and_changes_no_earlier_answer
     seen = state(store)["shown"]
     assert votes(store)[:2] == [1, 0]
     assert (seen["answers"], seen["late"]) == (1, 1)
+
+
+def test_a_reveal_can_be_hidden_again_and_then_predictions_count_but_of_who_saw_it(store, who):
+    store.take(who, [prediction(OPTIONS[0], 1), measurement(OPTIONS[2], 7.0, 2)])
+    saw, fresh = token(), token()
+    for one in (saw, fresh):
+        store.join(one, None)
+    store.reveal(LAB, KEY)
+    store.take(saw, [prediction(OPTIONS[2], 1)])
+    store.hide(LAB, KEY)
+    seen = state(store)["shown"]
+    assert not seen["revealed"] and "values" not in seen and seen["measured"] == 1
+    store.take(saw, [prediction(OPTIONS[3], 2)])
+    store.take(fresh, [prediction(OPTIONS[1], 1)])
+    assert votes(store) == [1, 1, 0, 0] and state(store)["shown"]["late"] == 1
+    store.reveal(LAB, KEY)
+    assert state(store)["shown"]["values"] == [7.0], "and it can be revealed afresh"
+
+
+def test_only_what_the_room_asks_can_be_hidden(store):
+    store.hide(LAB, KEY)
+    assert not store.revealed
+    with pytest.raises(KeyError, match="asks no 'nothing'"):
+        store.hide(LAB, "nothing")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from constraintlab.engine.loop import Piece
 from constraintlab.engine.model.decoder import Decoder
 from constraintlab.engine.model.pool import KVPool
 from constraintlab.engine.model.step import Step
 from constraintlab.engine.request import Request
 from constraintlab.engine.sample import Sampler
+from constraintlab.engine.step import Piece
 from constraintlab.limits.work import Kernel
 
 

@@ -147,6 +147,7 @@ function list(questions, shown) {
     control("next").disabled = at === questions.length - 1;
     control("reveal").disabled = shown.revealed;
     control("reveal").textContent = shown.revealed ? "Revealed" : "Reveal";
+    control("hide").hidden = !shown.revealed;
 }
 
 async function decide(what, { lab, key: name }) {
@@ -176,6 +177,7 @@ control("next").addEventListener("click", () => step(1));
 control("question").addEventListener("change", () =>
     decide("open", state.questions[Number(control("question").value)]));
 control("reveal").addEventListener("click", () => decide("reveal", state.shown));
+control("hide").addEventListener("click", () => decide("hide", state.shown));
 control("theme").addEventListener("click", () =>
     theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
 document.addEventListener("keydown", (event) => {

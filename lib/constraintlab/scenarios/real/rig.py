@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constraintlab.engine.kv.store import KVStore
-from constraintlab.engine.loop import Piece
 from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.step import Piece
 from constraintlab.engine.stub import NAME, Stub
 from constraintlab.engine.virtual.roofline import Roofline
 from constraintlab.scenarios.real.journal import Journal
