@@ -12,9 +12,7 @@ from constraintlab.recordings.thin import LIMIT
 from constraintlab.telemetry.recorded import RecordingError
 from tests.unit.recordings import made
 
-GPU = (
-    "There is no GPU recording of lab 04 yet. One is made by `make gpu` on a machine with an NVIDIA"
-)
+GPU = "There is no GPU recording of lab 04 yet. One is made by `make execute ONLY=04` on a"
 
 
 @pytest.fixture
