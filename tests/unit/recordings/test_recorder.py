@@ -81,7 +81,7 @@ def test_what_can_t_be_drawn_is_null(tmp_path, clock):
 
 def test_the_limit_holds_and_costs_frames_alone(tmp_path, clock):
     r = made.recorder(tmp_path / "out", clock)
-    made.play(r, clock, tmp_path, seconds=60.0)
+    made.play(r, clock, tmp_path, seconds=240.0)
     whole = tape.read(r.finish())
     limit = r.path.stat().st_size * 2 // 3
     some = fitted(whole.head, list(whole.events), limit)
