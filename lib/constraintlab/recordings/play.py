@@ -22,8 +22,8 @@ AFTER = 0.25
 NAMES = {"cpu": "CPU, recorded", "gpu": "GPU, recorded"}
 MISSING = {
     "cpu": "There is no CPU recording of lab {lab} yet. One is made by `make execute ONLY={lab}`.",
-    "gpu": "There is no GPU recording of lab {lab} yet. One is made by `make execute ONLY={lab}` on "
-           "a machine with an NVIDIA GPU.",
+    "gpu": "There is no GPU recording of lab {lab} yet. One is made by `make execute ONLY={lab}` "
+           "on a machine with an NVIDIA GPU.",
 }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def test_where_evidence_is_lacking_the_status_is_three_and_it_says_what_to_switc
         ran = diagnosed(url, "--seconds", "0.3", "--every", "0.05", "--no-probe")
     assert ran.exit_code == 3 and ran.stdout.startswith("Insufficient evidence: no verdict.")
     assert "start without --disable-log-stats" in ran.stdout
-    assert "run with the probe" in ran.stdout
+    assert "leave the probe on" in ran.stdout
 
 
 def recorded(path, moments=KV_STARVED, version="vllm 0.11", family="vllm"):
