@@ -96,7 +96,9 @@ SWITCH_ON: dict[str, dict[str, str]] = {
     "device_busy": {
         "sglang": "the GPU's busy time: sglang:gpu_execution_seconds_total (newer versions)",
     },
-    "probe_itl": {ANY: "what a client sees: leave the probe on (no --no-probe) until an answer ends"},
+    "probe_itl": {
+        ANY: "what a client sees: leave the probe on (no --no-probe) until an answer ends"
+    },
     "itl": {ANY: "the server's time between tokens: some answers must be streamed"},
     "prompts": {ANY: "the counter of prompt tokens"},
     "tokens": {ANY: "the counter of output tokens"},
