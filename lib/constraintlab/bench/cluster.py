@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from itertools import accumulate
 
 from constraintlab.bench.interval import median_of
@@ -91,7 +93,8 @@ def run(rounds: int = 5, say: Say = lambda line: None) -> Report:
             report.skip(name, str(error))
         return report
     say("starting Ray …")
-    with Cluster() as cluster:
+    # Ray's driver tells on stdout of tasks that died with their replica.
+    with redirect_stdout(sys.stderr), Cluster() as cluster:
         for name, ms in zip(names, (STEP, 0.0), strict=True):
             clock = f"simulated, {ms:g} ms a step" if ms else "the machine's own"
             say(f"one decode replica and two, device time {clock}, {rounds} pairs …")

@@ -1,6 +1,7 @@
 """What the cluster bench makes of records, and what it says without Ray."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,3 +39,20 @@ def test_without_ray_both_metrics_are_absent_and_the_reason_names_the_extra(monk
         "decode_replicas_gain", "decode_replicas_gain_unsimulated",
     ]  # fmt: skip
     assert all("pip install 'constraintlab[cluster]'" in s["reason"] for s in report.skipped)
+
+
+def test_what_ray_tells_on_stdout_is_no_part_of_the_report(monkeypatch, capsys):
+    class Talks:
+        def __enter__(self):
+            print("(raylet) Task failed")
+
+        def __exit__(self, *_):
+            print("(raylet) The actor is dead")
+
+    local = SimpleNamespace(Cluster=Talks)
+    monkeypatch.setitem(sys.modules, "constraintlab.cluster.local", local)
+    monkeypatch.setattr(cluster, "pairs", lambda *_: ([100.0, 100.0], [190.0, 200.0]))
+    report = cluster.run(rounds=2)
+    assert [r["value"] for r in report.results] == pytest.approx([1.95, 1.95])
+    said = capsys.readouterr()
+    assert not said.out and said.err.count("(raylet)") == 2
