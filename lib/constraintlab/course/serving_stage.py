@@ -131,7 +131,8 @@ class ServingStage:
 
     async def _calibrated(self, setup: Setup) -> tuple[Between, Capacities, list[str]]:
         """As `calibrated`; for an engine whose gaps are known only the ceilings are probed."""
-        key = setup.model, setup.dtype, setup.threads, tuple(sorted(setup.attention.items()))
+        attention = tuple(sorted(setup.attention.items()))
+        key = setup.model, setup.dtype, setup.threads, setup.kv, setup.blocks, attention
         if key in self._known:
             gap, names = self._known[key]
             return gap, probed(self.caps, names, setup.threads), names
