@@ -56,9 +56,10 @@ def test_a_verdict_names_something_from_counted_and_measured_parts(served):
         assert len(one.ran.answers) == 12 and all(a.finished for a in one.ran.answers)
 
 
-def test_what_lies_between_kernels_is_measured_once_an_engine_and_ceilings_each_time(served):
+def test_what_lies_between_kernels_is_measured_for_each_store_and_ceilings_each_time(stage, served):
     wall, paged = served
-    assert paged.gap is wall.gap and paged.gap.fixed > 0
+    assert paged.gap is not wall.gap and len(stage._known) == 2
+    assert min(one.gap.fixed + one.gap.each for one in served) > 0
     assert paged.caps != wall.caps
 
 
