@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from constraintlab.telemetry.recorded import RecordingError, head_of, lines_of, origin
+from constraintlab.telemetry.recorded import RecordingError, head_of, origin, parsed
 
 KIND, VERSION = "lab recording", 1
 SUFFIX = ".jsonl.gz"
@@ -108,22 +108,8 @@ def write(path: str | os.PathLike[str], head: Head, events: Iterable[Mapping]) -
 def read(path: str | os.PathLike[str]) -> Tape:
     """The recording in a file. A last line that was cut off is dropped, a damaged one is skipped,
     and each leaves a note. Raises RecordingError when there is no header that can be read."""
-    path, notes, events = Path(path), [], []
-    try:
-        lines = enumerate(lines_of(path, notes), 1)
-        head = _head(path, next(lines, (1, b""))[1])
-        for number, text in lines:
-            try:
-                events.append(_event(json.loads(text)))
-            except (ValueError, RecursionError) as error:
-                if text.endswith(b"\n"):
-                    notes.append(f"line {number} is damaged and was skipped ({error})")
-                else:
-                    notes.append(f"the last line, {number}, was cut off and is dropped")
-    except FileNotFoundError:
-        raise RecordingError(f"there is no file {path}: check its name") from None
-    except OSError as error:
-        raise RecordingError(f"{path} can't be read: {error.strerror or error}") from error
+    path = Path(path)
+    head, events, notes = parsed(path, _head, _event)
     events.sort(key=lambda event: event["t"])
     return Tape(path.name.removesuffix(SUFFIX), head, tuple(events), tuple(notes))
 

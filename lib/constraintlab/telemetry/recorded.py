@@ -7,9 +7,10 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from constraintlab.telemetry.names import Quantity
 from constraintlab.telemetry.sample import Sample
@@ -18,6 +19,9 @@ KIND = "recording"
 VERSION = 1
 LONGEST = 1 << 22
 """Bytes: no line is longer, so a huge file of something else is not taken into memory."""
+
+
+H, T = TypeVar("H"), TypeVar("T")
 
 
 class RecordingError(Exception):
@@ -74,15 +78,23 @@ def read(path: str | os.PathLike[str]) -> Recording:
     A last line that was cut off is dropped, a damaged one before it is skipped, and each leaves
     a note. Raises RecordingError when there is no header that can be read.
     """
-    path = Path(path)
+    header, samples, notes = parsed(Path(path), _header, _sample)
+    return Recording(header, tuple(samples), tuple(notes))
+
+
+def parsed(
+    path: Path, header: Callable[[Path, bytes], H], one: Callable[[object], T]
+) -> tuple[H, list[T], list[str]]:
+    """A recording's header, its other lines, and notes on what was lost, as `read` says. one: makes
+    something of a line's JSON; ValueError for a damaged one."""
     notes: list[str] = []
-    samples: list[Sample] = []
+    found: list[T] = []
     try:
         lines = enumerate(lines_of(path, notes), 1)
-        header = _header(path, next(lines, (1, b""))[1])
+        head = header(path, next(lines, (1, b""))[1])
         for number, line in lines:
             try:
-                samples.append(_sample(json.loads(line)))
+                found.append(one(json.loads(line)))
             except (ValueError, RecursionError) as error:
                 if line.endswith(b"\n"):
                     notes.append(f"line {number} is damaged and was skipped ({error})")
@@ -92,7 +104,7 @@ def read(path: str | os.PathLike[str]) -> Recording:
         raise RecordingError(f"there is no file {path}: check its name") from None
     except OSError as error:
         raise RecordingError(f"{path} can't be read: {error.strerror or error}") from error
-    return Recording(header, tuple(samples), tuple(notes))
+    return head, found, notes
 
 
 def lines_of(path: Path, notes: list[str]) -> Iterator[bytes]:
