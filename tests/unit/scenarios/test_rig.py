@@ -7,9 +7,11 @@ import pytest
 
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.setup import build, load
+from constraintlab.scenarios.real.bed import Own
+from constraintlab.scenarios.real.draw import SECONDS, draw
 from constraintlab.scenarios.real.journal import between, read
 from constraintlab.scenarios.real.rig import Rig, seconds
-from constraintlab.scenarios.run import Workload, cost, run
+from constraintlab.scenarios.run import WARM, Workload, cost, run
 
 from .cases import with_
 
@@ -73,3 +75,16 @@ def test_a_cut_shows_in_the_lines_device_time(tmp_path):
     ]
     alone = [x.device for x in lines if x.decodes == x.ready == 1]
     assert again and all(a > 1e3 * b for a, b in zip(again, alone, strict=True))
+
+
+def test_the_hosts_stages_are_timed_apart(tmp_path):
+    lines, _, _ = journaled(tmp_path / "j", PLAIN, schedule=2e-4, sample=1e-4)
+    computed = [x for x in lines if x.ready]
+    # What is burnt is the thread's own time, so no less passes on any machine.
+    assert all(x.schedule >= 2e-4 and x.sample >= 1e-4 * x.decodes for x in computed)
+
+
+def test_what_is_counted_of_an_open_load_lasts_however_fast_it_comes():
+    found = [draw(7, number, Own(wire=100.0)) for number in range(12)]
+    open_ = [s for s in found if s.open]
+    assert open_ and all((1 - WARM) * s.requests / s.rate >= 0.9 * SECONDS for s in open_)
