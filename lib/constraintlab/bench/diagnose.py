@@ -73,10 +73,13 @@ def run(
                f"wrong, though the predicted throughput is within 25% and each workload alone "
                f"names the same; sure of {sum(s.verdict.sure for s in seen) / n:.1%}, of which "
                f"{right_of_sure(seen):.1%} are right; {where}")  # fmt: skip
-    whole = sum(s.within for s in seen) / n
+    whole, point = (sum(getattr(s, k) for s in seen) / n for k in ("within", "point"))
+    wide = sum(any(e.width > SLACK for e in s.predicted.values()) for s in seen) / n
     report.add("rank_perturb_agreement", _share(sum(s.agrees for s in seen), n),
                f"all elasticities within {SLACK} of each other, or within intervals of half width "
-               f"{WIDE} at most ({whole:.1%} with whole intervals); apart: "
+               f"{WIDE} at most, of both: the workloads', and what the model has to assume, which "
+               f"is wider than {SLACK} in {wide:.1%} ({point:.1%} agree without it, {whole:.1%} "
+               "with the workloads' whole intervals); apart: "
                f"{_apart(seen) or 'none'}; throughput predicted {_off(seen):.1%} off (median); "
                f"{where}")  # fmt: skip
     return report

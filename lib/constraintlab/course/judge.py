@@ -9,19 +9,16 @@ next. An interval wider than WIDE excuses nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median
 
-from constraintlab.course.scenario_stack import capacities, stack_of, together, usable
-from constraintlab.limits.capacities import Capacities
+from constraintlab.course.elasticity import WIDE, Elasticity, elasticities
+from constraintlab.course.scenario_stack import capacities, stack_of, together
 from constraintlab.limits.catalogue import more
 from constraintlab.limits.diagnose import BEHIND, CLOSE, diagnose
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.resource import Resource
-from constraintlab.limits.shares import elasticity
-from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.whatif import whatif
 from constraintlab.scenarios.capacity import scaled, without
@@ -32,9 +29,6 @@ from constraintlab.scenarios.scenario import Scenario
 
 VIRTUAL = "modelled: the virtual clock"
 REAL = "measured: a real stack, its device simulated"
-
-WIDE = 0.15
-"""The largest half width of an interval that lets a second share pass for the largest."""
 
 SLACK = 0.1
 """Two elasticities that differ by no more are equal: a cut of a fifth shows no finer."""
@@ -48,7 +42,7 @@ RAISE = 2.0
 
 @dataclass(frozen=True)
 class Seen:
-    """A scenario's verdict and its truth. predicted: elasticities by capacity and seed. after:
+    """A scenario's verdict and its truth. predicted: elasticities by capacity. after:
     perturbed without the limit that was named first, None where nobody looked; then gain and real,
     of the fix, are not numbers. run: on what; it has to be there when one asks what is right. low,
     high: the interval of gain."""
@@ -56,7 +50,7 @@ class Seen:
     scenario: Scenario
     verdict: Verdict
     truth: Perturbed
-    predicted: dict[str, tuple[float, ...]]
+    predicted: Mapping[str, Elasticity]
     after: Perturbed | None
     gain: float
     real: float
@@ -101,14 +95,19 @@ class Seen:
         return self.low <= self.real <= self.high
 
     def off(self, name: str) -> Interval:
-        """Predicted less perturbed elasticity, seed by seed."""
-        pairs = zip(self.predicted[name], self.truth.elasticities[name], strict=True)
-        return Interval.of([p - e for p, e in pairs])
+        """Predicted less perturbed elasticity."""
+        return self.predicted[name].off(self.truth.elasticities[name])
 
     @property
     def apart(self) -> tuple[str, ...]:
         """Whose predicted and perturbed elasticities differ by more than their interval."""
         return tuple(n for n in self.predicted if not _zero(self.off(n), SLACK))
+
+    @property
+    def point(self) -> bool:
+        """Whether both are the same vector with what is usually assumed, and nothing else."""
+        alone = {name: e.alone for name, e in self.predicted.items()}
+        return replace(self, predicted=alone).agrees
 
     @property
     def agrees(self) -> bool:
@@ -143,18 +142,6 @@ def _gain(truth: Perturbed, x: Sequence[float]) -> float:
     return fmean(more / before.x for more, before in zip(x, truth.base, strict=True))
 
 
-def foreseen(stack: Stack, caps: Capacities, scenario: Scenario, name: str, factor: float) -> float:
-    """The elasticity to the cut that was made: of a pool, what admissions may take is cut, which is
-    whole blocks less a watermark of whole blocks."""
-    if not factor < 1:
-        return 0.0
-    cut = factor
-    if name == "kv_capacity":
-        cut = usable(scaled(scenario, name, factor)[0]) / usable(scenario)
-    # A percent of what was cut is meant, however much of that admissions feel.
-    return elasticity(stack, caps, Resource(name), 1 - cut) * math.log(cut) / math.log(factor)
-
-
 def _zero(off: Interval, slack: float, wide: float = WIDE) -> bool:
     return abs(off.value) <= max(slack, min(off.high - off.value, wide))
 
@@ -184,11 +171,7 @@ def judge(
     measured = Estimate.of([r.x for r in truth.base], "tok/s", source)
     stacks = [stack_of(r.seen, r.counts) for r in truth.base]
     verdict = diagnose(stack, caps, measured=measured, windows=stacks)
-    predicted = {
-        name: tuple(foreseen(s, caps, scenario, name, factor) for s in stacks)
-        for name, factor in truth.factors.items()
-        if name in set(Resource)
-    }
+    predicted = elasticities(truth, stacks, caps)
     found = Seen(scenario, verdict, truth, predicted, None, math.nan, math.nan, run)
     if not verdict.constraint or not whole:
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as library
 from collections.abc import Sequence
 
+from constraintlab.course.elasticity import Elasticity
 from constraintlab.course.judge import REAL, Seen, judge
 from constraintlab.scenarios.draw import draw
 from constraintlab.scenarios.perturb import CUT, STUDENT, Interval
@@ -39,14 +40,16 @@ def tell(seen: Seen, json: bool) -> None:
         show(seen)
 
 
-def rows(seen: Seen) -> Sequence[tuple[str, Interval, float | None, Interval, float | None, bool]]:
+def rows(
+    seen: Seen,
+) -> Sequence[tuple[str, Interval, Elasticity | None, Interval, float | None, bool]]:
     """capacity, perturbed elasticity, predicted, perturbed share, predicted, whether they agree."""
     shares = {r.value: share for r, share in seen.verdict.shares.items()}
     return [
         (
             name,
             seen.truth.elasticity(name),
-            Interval.of(seen.predicted[name]).value if name in seen.predicted else None,
+            seen.predicted.get(name),
             seen.truth.share(name),
             shares.get(name),
             name not in seen.apart,
@@ -69,7 +72,8 @@ def as_dict(seen: Seen) -> dict:
         "capacities": [
             {
                 "capacity": name, "factor": seen.truth.factors[name],
-                "elasticity": [e.value, e.low, e.high], "predicted_elasticity": pe,
+                "elasticity": [e.value, e.low, e.high],
+                "predicted_elasticity": pe and pe.value, "may_be": pe and pe.between,
                 "share": [s.value, s.low, s.high], "predicted_share": ps, "agrees": agrees,
             }
             for name, e, pe, s, ps, agrees in rows(seen)
@@ -89,15 +93,15 @@ def show(seen: Seen) -> None:
         f"predicted {seen.verdict.predicted:,.0f}. {len(seen.truth.seeds)} workloads, each "
         f"capacity cut by {CUT:.0%}."
     )
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("capacity", no_wrap=True)
-    for name in ("elasticity", "95%", "predicted", "share", "predicted"):
+    for name in ("elasticity", "95%", "predicted", "may be", "share", "predicted"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for name, e, pe, s, ps, agrees in sorted(rows(seen), key=lambda r: -r[1].value):
         table.add_row(
-            name, f"{e.value:.2f}", f"{e.low:.2f} … {e.high:.2f}", _number(pe), f"{s.value:.2f}",
-            _number(ps), "" if agrees else "apart",
+            name, f"{e.value:.2f}", f"{e.low:.2f}…{e.high:.2f}", _number(pe and pe.value),
+            _range(pe), f"{s.value:.2f}", _number(ps), "" if agrees else "apart",
         )  # fmt: skip
     console.print(table)
     console.print(
@@ -106,6 +110,12 @@ def show(seen: Seen) -> None:
         f"capacity of {seen.names[0] if seen.names else 'it'}: ×{seen.gain:.2f} predicted, "
         f"×{seen.real:.2f} seen."
     )
+
+
+def _range(predicted: Elasticity | None) -> str:
+    """What it may be, where that is more than one number."""
+    low, high = (f"{end:.2f}" for end in predicted.between) if predicted else ("", "")
+    return f"{low}…{high}" if low != high else ""
 
 
 def _number(value: float | None) -> str:

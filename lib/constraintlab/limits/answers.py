@@ -19,6 +19,9 @@ from statistics import NormalDist
 MOST = 16
 """Lengths that a reader's answers are told apart by."""
 
+VARIES = 0.1
+"""Of 0 to 0.2, 0.1 and 0.15 had most elasticities right in 460 scenarios on the virtual clock."""
+
 
 @dataclass(frozen=True)
 class Read:
@@ -44,20 +47,24 @@ class Read:
         """Tokens of an answer."""
         return sum(tokens * share for tokens, share in self.lengths)
 
-    def kept(self, step: float, ahead: float, fixed: float = 1.0, each: float = 0.0) -> float:
+    def kept(
+        self, step: float, ahead: float, varies: float, fixed: float = 1.0, each: float = 0.0
+    ) -> float:
         """Seconds for which an answer's tokens take a place, where a step takes `step` seconds.
         fixed, each: how large a place, and by how much larger for each token."""
         gap = 1 / self.rate
         return sum(
-            share * (fixed + each * tokens) * longer(tokens * step, step + (tokens - ahead) * gap)
+            share
+            * (fixed + each * tokens)
+            * longer(tokens * step, step + (tokens - ahead) * gap, varies)
             for tokens, share in self.lengths
         )
 
-    def read(self, step: float) -> float:
+    def read(self, step: float, varies: float) -> float:
         """Seconds from the step that draws the first token until the last one is read."""
         gap = 1 / self.rate
         return sum(
-            share * longer(tokens * step + gap, step + tokens * gap)
+            share * longer(tokens * step + gap, step + tokens * gap, varies)
             for tokens, share in self.lengths
         )
 
@@ -66,12 +73,14 @@ class Read:
 class Answers:
     """kinds: whose shares add to 1. ahead: tokens of an answer that are unread, in the mean, when
     its place becomes free, if its reader is slow. prompts: steps that a request is in before one
-    draws a token for it. fixed, each: a place in the pool, of an answer and for each of its tokens,
+    draws a token for it. varies: how far a stream's pace varies from answer to answer, as a part of
+    it. fixed, each: a place in the pool, of an answer and for each of its tokens,
     in places as they are in the mean at the working point."""
 
     kinds: tuple[Read, ...]
     ahead: float = 0.0
     prompts: float = 0.0
+    varies: float = VARIES
     fixed: float = 1.0
     each: float = 0.0
 
@@ -91,8 +100,8 @@ class Answers:
     def holding(self, prompt: float, step: float) -> Answers:
         """The same, where a pool keeps so many tokens of a prompt and half of the answer's in the
         mean, counted in places as they are with steps of `step` seconds."""
-        seconds = sum(k.share * k.kept(step, self.ahead) for k in self.kinds)
-        held = sum(k.share * k.kept(step, self.ahead, prompt, 0.5) for k in self.kinds)
+        seconds = sum(k.share * k.kept(step, self.ahead, self.varies) for k in self.kinds)
+        held = sum(k.share * k.kept(step, self.ahead, self.varies, prompt, 0.5) for k in self.kinds)
         return replace(self, fixed=prompt * seconds / held, each=0.5 * seconds / held)
 
     def x(self, step: float, places: float, users: float, pool: float = 0.0) -> float:
@@ -100,12 +109,13 @@ class Answers:
         when they have read their answer; infinite where requests never run out. pool: how far it
         is the pool that the places are of, 0 to 1: there, long answers take more."""
         fixed, each = 1 - pool + pool * self.fixed, pool * self.each
-        kept = [self.prompts * step + k.kept(step, self.ahead, fixed, each) for k in self.kinds]
+        how = self.ahead, self.varies, fixed, each
+        kept = [self.prompts * step + k.kept(step, *how) for k in self.kinds]
         if math.isinf(users):
             held = sum(k.share * t for k, t in zip(self.kinds, kept, strict=True))
             tokens = sum(k.share * k.mean for k in self.kinds)
             return places * tokens / held if held else math.inf
-        cycles = [self.prompts * step + k.read(step) for k in self.kinds]
+        cycles = [self.prompts * step + k.read(step, self.varies) for k in self.kinds]
         wait = self._wait(kept, cycles, places / users)
         return users * sum(
             k.share * k.mean / (wait + cycle) if wait + cycle else math.inf
@@ -128,19 +138,15 @@ class Answers:
         return wait
 
 
-VARIES = 0.1
-"""How far the pace of a stream varies from one answer to the next, as a part of it. Of 0 to 0.2,
-0.1 and 0.15 had most elasticities right in 460 scenarios on the virtual clock."""
-
 NORMAL = NormalDist()
 
 
-def longer(drawn: float, read: float) -> float:
-    """The mean of the longer of two times of which the first varies, normally, by VARIES of it."""
-    apart = (drawn - read) / (VARIES * drawn) if drawn else -math.inf
+def longer(drawn: float, read: float, varies: float = VARIES) -> float:
+    """The mean of the longer of two times of which the first varies, normally, by that part."""
+    apart = (drawn - read) / (varies * drawn) if drawn else -math.inf
     if abs(apart) > 6:
         return max(drawn, read)
-    return read + VARIES * drawn * (apart * NORMAL.cdf(apart) + NORMAL.pdf(apart))
+    return read + varies * drawn * (apart * NORMAL.cdf(apart) + NORMAL.pdf(apart))
 
 
 def lengths(counted: Mapping[float, float]) -> tuple[tuple[float, float], ...]:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from constraintlab.course.judge import bound, foreseen, judge, largest
+from constraintlab.course.elasticity import foreseen
+from constraintlab.course.judge import bound, judge, largest
 from constraintlab.course.scenario_stack import capacities, stack_of, usable
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.resource import Resource

@@ -45,8 +45,11 @@ small and medium: 30 M and 260 M weights; one layer of Llama 3.1 8B, whose vocab
 so that the layer is what is timed."""
 
 
-def random_tensors(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Tensors of a checkpoint under its names, equal for equal seeds: values stay near 1."""
+def random_tensors(
+    config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> dict[str, torch.Tensor]:
+    """Tensors of a checkpoint under its names, equal for equal seeds: values stay near 1. dtype: of
+    the matrices, each converted before the next is made."""
     g = torch.Generator().manual_seed(seed)
     found = {}
     for name, shape in names.shapes(config).items():
@@ -55,6 +58,8 @@ def random_tensors(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor
             found[name] = values * 0.1 + (1 - config.norm_offset)
         else:
             found[name] = values * (shape[-1] ** -0.5 if len(shape) > 1 else 0.1)
+        if len(shape) > 1:
+            found[name] = found[name].to(dtype)
     return found
 
 
@@ -63,4 +68,4 @@ def preset(name: str, seed: int = 0, dtype: str | None = None) -> tuple[ModelCon
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
     config = PRESETS[name] if dtype is None else replace(PRESETS[name], dtype=dtype)
-    return config, Weights.of(config, random_tensors(config, seed))
+    return config, Weights.of(config, random_tensors(config, seed, getattr(torch, config.dtype)))
