@@ -311,3 +311,36 @@ def test_what_a_pod_was_given_stays():
 
 def test_a_pod_s_command_keeps_its_words():
     assert started("printf", "[%s]", "a b", "--c=$d") == "[a b][--c=$d]"
+
+
+OFFLINE = ["bash", str(ROOT / ".ci" / "offline.sh")]
+REACH = """
+import socket, sys
+here = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(here.getsockname(), timeout=5)
+away = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try:
+    away.connect(("192.0.2.1", 9))  # set aside for examples: a route is looked for, nothing is sent
+except OSError:
+    print("cut")
+sys.exit(7)
+"""
+
+
+def test_offline_cuts_the_network_but_the_loopback_and_keeps_the_exit_status():
+    done = subprocess.run([*OFFLINE, sys.executable, "-c", REACH], capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    assert "cut" in done.stdout or "is not cut" in done.stderr
+    if os.geteuid() == 0 and sys.platform == "linux" and os.environ.get("CI") == "true":
+        assert done.stdout == "cut\n", "root may make a network namespace"
+
+
+def test_offline_says_where_it_can_not_and_goes_on_unless_that_is_required(tmp_path):
+    (tmp_path / "unshare").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "unshare").chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([*OFFLINE, "echo", "ran"], capture_output=True, text=True, env=env)
+    assert done.stdout == "ran\n" and "the network is not cut" in done.stderr
+    env["OFFLINE"] = "required"
+    done = subprocess.run([*OFFLINE, "echo", "ran"], capture_output=True, text=True, env=env)
+    assert done.returncode == 1 and not done.stdout

@@ -9,12 +9,17 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 
+from constraintlab.course.looks import GIB
 from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
+from constraintlab.limits import cgroup
 from constraintlab.load.fleet import Fleet
 from constraintlab.load.target import Target
 
 EXTRA = "Ray is not installed here: pip install 'constraintlab[cluster]' runs the tiers for real"
 """What a learner without it is told."""
+
+TAKES = 2.5
+"""GiB of memory that Ray and the tiers ask for; lab 08 took 2.0 of them on a Linux server."""
 
 NOISY = "ray._private"
 """Ray's loggers that speak, in whichever cell runs, of what no learner did. Errors are raised."""
@@ -161,8 +166,15 @@ class Unsaid:
         return len(text) if "(raylet)" in text else self._stream.write(text)
 
 
-def missing() -> str:
-    """Why no tiers can run here; empty where they can."""
+def missing(available: Callable[[], int] = cgroup.available_bytes) -> str:
+    """Why no tiers can run here; empty where they can. available: bytes of memory."""
     import importlib.util
 
-    return "" if importlib.util.find_spec("ray") else EXTRA
+    if not importlib.util.find_spec("ray"):
+        return EXTRA
+    if (free := available() / GIB) < TAKES:
+        return (
+            f"Ray and the tiers ask for {TAKES:g} GiB of memory, and {free:.1f} are available: "
+            "close other programs to run them for real"
+        )
+    return ""

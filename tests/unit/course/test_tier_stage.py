@@ -133,3 +133,10 @@ def test_a_source_that_nothing_feeds_has_no_value():
 def test_no_ray_no_thread(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "constraintlab[cluster]" in tier_cluster.missing()
+
+
+def test_little_memory_no_ray(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert tier_cluster.missing(lambda: 3 * 2**30) == ""
+    why = tier_cluster.missing(lambda: 2**30)
+    assert "2.5 GiB" in why and "1.0 are available" in why and "close other programs" in why
