@@ -1,0 +1,197 @@
+"""`bench attention` where there is an NVIDIA GPU: our Triton flash against the fastest library.
+
+As FlashAttention's authors measure: forward, causal, as many tokens in all whatever the prompt's
+length, as many values a token whatever the head size (arXiv 2205.14135, 2307.08691). The peers
+are flash-attn and each of torch's fused backends; the fastest in this very run is the one that
+counts. `device="cpu"` runs the same code over `TINY` sizes: a dry run, which says nothing of a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from constraintlab.bench.device_clock import DeviceClock
+from constraintlab.bench.interval import median_of
+from constraintlab.bench.report import Report
+from constraintlab.course.measure import Rounds, interleave
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Prompt lengths, head sizes; tokens in all and values of a token over all heads."""
+
+    lengths: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384)
+    dims: tuple[int, ...] = (64, 128)
+    tokens: int = 16384
+    width: int = 2048
+    dtype: str = "bfloat16"
+    budget: float = 1.5
+    tuned_at: int = 4096
+
+
+FULL = Sizes()
+TINY = Sizes((64, 128), (64,), 128, 128, "float32", 0.2, 128)
+SHARE = 0.45
+"""Of the free memory that textbook attention may need; a longer prompt is left out."""
+
+
+def problem(sizes: Sizes, dim: int, length: int, device: str):
+    """The attention problem of one row, as `attention.rung.Shape`."""
+    import torch
+
+    from constraintlab.attention.rung import Shape
+
+    heads = sizes.width // dim
+    batch = max(1, sizes.tokens // length)
+    kind = getattr(torch, sizes.dtype)
+    return Shape(batch, heads, heads, length, length, dim, kind, device)
+
+
+def inputs(shape, seed: int = 0):
+    """q, k, v made on the device itself: on a host they would take longer than the race."""
+    import torch
+
+    g = torch.Generator(shape.device).manual_seed(seed)
+    size = (shape.batch, shape.heads, shape.queries, shape.dim)
+    return tuple(
+        torch.randn(size, generator=g, device=shape.device, dtype=shape.dtype) for _ in "qkv"
+    )
+
+
+def peers(shape) -> tuple[dict[str, Callable], dict[str, str]]:
+    """(name → attend of each library that takes `shape` here, name → why another does not)."""
+    from constraintlab.attention import flash_library, flash_sdpa
+
+    found: dict[str, Callable] = {}
+    why = {"flash-attn": flash_library.lacks(shape), "sdpa flash": flash_sdpa.lacks(shape)}
+    if not why["flash-attn"]:
+        found["flash-attn"] = flash_library.attend
+    if not why["sdpa flash"]:
+        found["sdpa flash"] = flash_sdpa.attend
+    why["sdpa cudnn"] = "" if shape.device == "cuda" else "cuDNN runs on an NVIDIA GPU"
+    if not why["sdpa cudnn"]:
+        found["sdpa cudnn"] = _cudnn
+    return found, {name: reason for name, reason in why.items() if reason}
+
+
+def _cudnn(q, k, v, *, causal: bool = True):
+    """torch's cuDNN backend, the fastest of its own on Hopper; RuntimeError where it is not."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+
+def beside(shape, free: int) -> tuple[dict[str, Callable], dict[str, str]]:
+    """(the ladder's earlier rungs that can run `shape`, why one can't)."""
+    from constraintlab.attention import fused, naive
+
+    found, why = {}, {}
+    needs = naive.peak_bytes(shape)
+    if needs <= SHARE * free:
+        found["naive"] = naive.attend
+    else:
+        why["naive"] = f"{needs / 1e9:.0f} GB of S×S matrices, {free / 1e9:.0f} GB are free"
+    try:
+        fused.choice(shape)
+        found["fused"] = fused.attend
+    except ValueError as error:
+        why["fused"] = str(error)
+    return found, why
+
+
+def checked(calls: Mapping[str, Callable], tensors) -> tuple[dict[str, Callable], dict[str, str]]:
+    """(name → the call on `tensors`, why one is left out): each ran once before anything counts."""
+    ready, why = {}, {}
+    for name, call in calls.items():
+        bound = partial(call, *tensors, causal=True)
+        try:
+            bound()
+            ready[name] = bound
+        except Exception as error:  # a library built for another GPU raises whatever it likes
+            why[name] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return ready, why
+
+
+def run(
+    rounds: int = 9, say: Say = lambda _: None, device: str = "cuda", sizes: Sizes = FULL
+) -> Report:
+    """Every metric; on an H100-class GPU about a minute."""
+    from constraintlab.attention import flash
+    from constraintlab.bench.attention_tiles import fastest
+    from constraintlab.limits.machine import describe
+
+    report, clock = Report("attention", describe(device)), DeviceClock(device)
+    for dim in sizes.dims:
+        own = {"own": partial(flash.attend, backend="own")}
+        say(f"tiles, D {dim} …")
+        fastest(report, clock, sizes, dim, rounds, own)
+        for length in sizes.lengths:
+            shape = problem(sizes, dim, length, device)
+            say(f"{shape} …")
+            _row(report, clock, shape, own, rounds, sizes.budget)
+    _worst(report)
+    return report
+
+
+def _row(report, clock, shape, own, rounds: int, budget: float) -> None:
+    """Our kernels, the libraries and the earlier rungs on one problem, in interleaved rounds."""
+    suffix = f"d{shape.dim}_s{shape.queries}"
+    tensors = inputs(shape)
+    libraries, absent = peers(shape)
+    rungs, missing = beside(shape, _free(shape.device))
+    ready, broken = checked(own | libraries | rungs, tensors)
+    for name, why in (absent | missing | broken).items():
+        report.skip(f"{name.replace(' ', '_')}_{suffix}", why)
+    against = [name for name in libraries if name in ready]
+    if "own" not in ready or not against:
+        report.skip(f"own_flash_over_best_{suffix}", "ours or every library is missing, see above")
+        return
+    seen = interleave(ready, rounds=rounds, budget=budget, wait=clock.wait, lap=clock.lap)
+    best = min(against, key=seen.median)
+    ours = [name for name in own if name in ready]
+    apart = float((ready["own"]().float() - ready[best]().float()).abs().max())
+    for name in ours:
+        _ratio(report, f"{name}_flash_over_best_{suffix}", seen, name, best,
+               f"{_said(shape, seen, name)}; over {best}, {_said(shape, seen, best)}; "
+               f"largest difference {apart:.2g}")  # fmt: skip
+    for name in (*against, *rungs):
+        if name in ready and name != best:
+            _ratio(report, f"{name.replace(' ', '_')}_over_own_flash_{suffix}", seen, name, "own",
+                   f"{_said(shape, seen, name)}; over ours")  # fmt: skip
+    if "naive" in ready and "fused" in ready:
+        _ratio(report, f"naive_over_fused_{suffix}", seen, "fused", "naive", f"{shape}; textbook")
+
+
+def _ratio(report: Report, metric: str, seen: Rounds, name: str, over: str, context: str) -> None:
+    """Speed of `name` ÷ speed of `over`, round by round."""
+    report.add(metric, median_of(seen.ratios(name, over), "×"), context)
+
+
+def _said(shape, seen: Rounds, name: str) -> str:
+    seconds = seen.median(name)
+    return f"{shape}: {1e3 * seconds:.3f} ms, {shape.useful_flops / seconds / 1e12:.0f} TFLOP/s"
+
+
+def _free(device: str) -> int:
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info()[0]
+    from constraintlab.limits import cgroup
+
+    return cgroup.available_bytes()
+
+
+def _worst(report: Report) -> None:
+    """The lowest of our ratios, with where it was: what a promise of 80% is held against."""
+    found = [r for r in report.results if r["metric"].startswith("own_flash_over_best_")]
+    if found:
+        low = min(found, key=lambda r: r["value"])
+        report.results.append({**low, "metric": "own_flash_over_best_worst",
+                               "context": f"{low['metric']}; {low['context']}"})  # fmt: skip

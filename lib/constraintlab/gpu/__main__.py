@@ -1,0 +1,60 @@
+"""`make gpu`: `python -m constraintlab.gpu [--dry-run] [--out FOLDER] [--only PART …]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from constraintlab.gpu.here import NO_GPU
+from constraintlab.gpu.machine import facts, usable
+from constraintlab.gpu.plan import LIMIT, PARTS
+from constraintlab.gpu.result import NAME, Result
+from constraintlab.gpu.runner import play
+
+
+def folder(asked: str | None, dry: bool) -> Path:
+    """Where the files go: `--out`, else $OUT, else a folder here; a dry run's always elsewhere."""
+    base = asked or os.environ.get("OUT")
+    if not dry:
+        return Path(base or "gpu-results")
+    return Path(base, "dry-run") if base else Path("gpu-dry-run")
+
+
+def arguments(words: list[str] | None) -> argparse.Namespace:
+    parse = argparse.ArgumentParser(prog="make gpu", description=__doc__)
+    parse.add_argument("--dry-run", action="store_true", help="the same parts, tiny, on the CPU")
+    parse.add_argument("--out", help="folder for the results; else $OUT, else gpu-results")
+    parse.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parse.add_argument("--seconds", type=float, default=LIMIT, help="for all parts together")
+    return parse.parse_args(words)
+
+
+def main(words: list[str] | None = None) -> int:
+    """0 where every part ran or said why it can't; 1 where one failed."""
+    asked = arguments(words)
+    found = "" if asked.dry_run else usable()
+    dry = asked.dry_run or bool(found)
+    if found:
+        print(f"{found}: this is a dry run, at tiny sizes on the CPU", flush=True)
+    result = Result(
+        folder(asked.out, dry), facts("cpu" if dry else "cuda"), dry,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+    print(f"{result.label}; {NO_GPU if dry else result.machine}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="constraintlab-gpu-") as scratch:
+        play(
+            asked.only, result, Path(scratch), "cpu" if dry else "cuda",
+            lambda line: print(line, flush=True), limit=asked.seconds,
+        )  # fmt: skip
+    print(f"{result.label}: {result.write()}", flush=True)
+    if not dry:
+        print(f"To ship it: copy {NAME} to data/gpu/, then `make claims`", flush=True)
+    return int(result.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
