@@ -5,7 +5,8 @@ LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
 CI_EXTRAS := peers cluster hub
 
-.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster hub execute shots clean
+.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster hub execute shots \
+  gpu gpu-packages claims clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
@@ -16,6 +17,8 @@ help:
 	@echo "make cluster  the tiers on Ray Serve, replicas killed (in CI, part of test)"
 	@echo "make hub      two learners at a JupyterHub, each with lab 00 (in CI, part of test)"
 	@echo "make execute  run the notebooks, store the outputs they should show, record the labs"
+	@echo "make gpu      on a machine with an NVIDIA GPU: check, time, record, in eight minutes, with what"
+	@echo "              is installed (ONLY=\"tests paged\" some of it; without a GPU a dry run)"
 	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
 
@@ -83,6 +86,22 @@ shots:
 
 execute:
 	$(BIN)/python .ci/execute.py $(ONLY)
+	@$(MAKE) --no-print-directory claims
+
+# Our own .venv where there is one, else the machine's Python with what it has: no downloads.
+GPU_PYTHON = PYTHONPATH=lib $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+gpu: python
+	$(GPU_PYTHON) -m constraintlab.gpu $(if $(DRY_RUN),--dry-run) $(ONLY:%=--only %)
+
+claims: python
+	@$(GPU_PYTHON) -m constraintlab.gpu.claims README.md
+
+# What recording the labs needs besides a plain CUDA machine's packages: to take along to it.
+gpu-packages: python
+	$(PYTHON) -m pip install -q --target gpu-packages --only-binary :all: --python-version 3.12 \
+	  --implementation cp --platform manylinux_2_28_x86_64 -c .ci/constraints.txt \
+	  $(shell PYTHONPATH=lib $(PYTHON) -m constraintlab.gpu.packages)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

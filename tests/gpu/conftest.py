@@ -10,6 +10,18 @@ import pytest
 import torch
 
 DRY_RUN = "CONSTRAINTLAB_GPU_DRY_RUN"
+SHARD = "CONSTRAINTLAB_GPU_SHARD"
+"""`2/8`: only the third of eight equal parts of the tests, counted from 0. Compiling is most of
+the time and takes one core, so `make gpu` runs several such parts side by side."""
+
+
+def pytest_collection_modifyitems(config, items):
+    if SHARD in os.environ:
+        number, of = map(int, os.environ[SHARD].split("/"))
+        edges = [len(items) * n // of for n in range(of + 1)]
+        mine = slice(edges[number], edges[number + 1])
+        config.hook.pytest_deselected(items=items[: mine.start] + items[mine.stop :])
+        items[:] = items[mine]
 
 
 @pytest.fixture(scope="session")

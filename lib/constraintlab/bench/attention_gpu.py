@@ -147,7 +147,7 @@ def _row(report, clock, shape, own, rounds: int, budget: float) -> None:
     rungs, missing = beside(shape, _free(shape.device))
     ready, broken = checked(own | libraries | rungs, tensors)
     for name, why in (absent | missing | broken).items():
-        report.skip(f"{name.replace(' ', '_')}_{suffix}", why)
+        report.skip(f"{_plain(name)}_{suffix}", why)
     against = [name for name in libraries if name in ready]
     if "own" not in ready or not against:
         report.skip(f"own_flash_over_best_{suffix}", "ours or every library is missing, see above")
@@ -160,12 +160,20 @@ def _row(report, clock, shape, own, rounds: int, budget: float) -> None:
         _ratio(report, f"{name}_flash_over_best_{suffix}", seen, name, best,
                f"{_said(shape, seen, name)}; over {best}, {_said(shape, seen, best)}; "
                f"largest difference {apart:.2g}")  # fmt: skip
-    for name in (*against, *rungs):
-        if name in ready and name != best:
-            _ratio(report, f"{name.replace(' ', '_')}_over_own_flash_{suffix}", seen, name, "own",
-                   f"{_said(shape, seen, name)}; over ours")  # fmt: skip
+    for name in against:
+        if name != best:
+            _ratio(report, f"own_flash_over_{_plain(name)}_{suffix}", seen, "own", name,
+                   f"over {_said(shape, seen, name)}")  # fmt: skip
+    for name in rungs:
+        if name in ready:
+            _ratio(report, f"{name}_over_own_flash_{suffix}", seen, "own", name,
+                   f"times as long as ours; {_said(shape, seen, name)}")  # fmt: skip
     if "naive" in ready and "fused" in ready:
         _ratio(report, f"naive_over_fused_{suffix}", seen, "fused", "naive", f"{shape}; textbook")
+
+
+def _plain(name: str) -> str:
+    return name.replace(" ", "_").replace("-", "_")
 
 
 def _ratio(report: Report, metric: str, seen: Rounds, name: str, over: str, context: str) -> None:

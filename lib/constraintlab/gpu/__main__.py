@@ -28,7 +28,8 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parse = argparse.ArgumentParser(prog="make gpu", description=__doc__)
     parse.add_argument("--dry-run", action="store_true", help="the same parts, tiny, on the CPU")
     parse.add_argument("--out", help="folder for the results; else $OUT, else gpu-results")
-    parse.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parse.add_argument("--only", action="append", choices=PARTS, metavar="PART",
+                       help=f"one of {', '.join(PARTS)}; may be given again")  # fmt: skip
     parse.add_argument("--seconds", type=float, default=LIMIT, help="for all parts together")
     return parse.parse_args(words)
 
@@ -47,7 +48,7 @@ def main(words: list[str] | None = None) -> int:
     print(f"{result.label}; {NO_GPU if dry else result.machine}", flush=True)
     with tempfile.TemporaryDirectory(prefix="constraintlab-gpu-") as scratch:
         play(
-            asked.only, result, Path(scratch), "cpu" if dry else "cuda",
+            asked.only or PARTS, result, Path(scratch), "cpu" if dry else "cuda",
             lambda line: print(line, flush=True), limit=asked.seconds,
         )  # fmt: skip
     print(f"{result.label}: {result.write()}", flush=True)

@@ -87,7 +87,7 @@ def written(text: str, made: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"no place for the table: put {BEGIN} and {END} where it belongs")
-    return f"{before}{BEGIN}\n{made}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
 
 
 def main(words: list[str]) -> int:

@@ -20,11 +20,11 @@ def busy(tapes: dict[str, Tape]) -> Finding:
     share = _event(tapes, "01", "reveal", "key", "binds")
     if found is None or share is None or share.get("value") is None:
         return Finding.nothing("lab 01 has no recording of it")
-    lines = list(_drawn(tapes["01"], "cores busy", found["t"]))
+    lines = list(_drawn(tapes["01"], "cores busy", found))
     if not lines:
         return Finding.nothing("lab 01's recording has no line of busy cores")
     resident, peak = 100 * sum(lines) / len(lines), share["value"]
-    words = f"cores {resident:.0f}% busy at {peak:.0f}% of peak; {_names(found)} binds"
+    words = f"cores {resident:.0f}% busy at {peak:.0f}% of peak; what binds: {_names(found)}"
     return Finding(words, finding.busy(resident, peak))
 
 
@@ -36,7 +36,8 @@ def falls(tapes: dict[str, Tape]) -> Finding:
         return Finding.nothing("lab 04 has no recording of it")
     inside, more, before, after = map(int, words.groups())
     said = (
-        f"in the forward pass {before}% → {after}% of the time, in its kernels {inside}% → {more}%"
+        f"32 in a step instead of 1: {before}% → {after}% of the time in the forward pass, "
+        f"{inside}% → {more}% in its kernels"
     )
     return Finding(said, finding.falls(before, after))
 
@@ -47,7 +48,7 @@ def kv(tapes: dict[str, Tape]) -> Finding:
     if found is None:
         return Finding.nothing("lab 04 has no recording of it")
     held = finding.binds(found["constraint"], {Resource.KV_CAPACITY.value})
-    return Finding(f"{_names(found)} binds once requests share a step", held)
+    return Finding(f"what binds once requests share a step: {_names(found)}", held)
 
 
 def paging(tapes: dict[str, Tape]) -> Finding:
@@ -88,11 +89,11 @@ def _names(run: dict) -> str:
     return " and ".join(known.get(name, name) for name in run["constraint"]) or "nothing"
 
 
-def _drawn(tape: Tape, label: str, end: float) -> Iterator[float]:
-    """What the panel's timeline drew under `label` in the run that ended at `end` seconds."""
+def _drawn(tape: Tape, label: str, run: dict) -> Iterator[float]:
+    """What the panel's timeline drew under `label` from the run before until `run` had ended."""
     at, rows = None, []
     for event in tape.events:
-        if event["t"] > end:
+        if event is run:
             break
         if event["do"] == "run":
             rows.clear()

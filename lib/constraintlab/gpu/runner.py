@@ -60,7 +60,7 @@ def play(
             most = min(left, this.MOST)
             order = {
                 "device": device, "scratch": str(scratch), "out": str(result.folder.resolve()),
-                "seconds": most, "results": result.results,
+                "seconds": most, "results": list(result.results),
             }  # fmt: skip
             _keep(result, name, most, start(name, order, scratch, most))
         result.write()
@@ -87,12 +87,17 @@ def _last(log: str) -> str:
     return lines[-1][-300:] if lines else "it said nothing"
 
 
-def in_a_process(name: str, order: dict, scratch: Path, most: float) -> Ended:
+CHILD = (sys.executable, "-u", "-m", "constraintlab.gpu.child")
+
+
+def in_a_process(
+    name: str, order: dict, scratch: Path, most: float, child: Sequence[str] = CHILD
+) -> Ended:
     """The part in a Python of its own, stopped with all that it started after `most` seconds."""
     asked, answer, log = (scratch / f"{name}.{end}" for end in ("order", "answer", "log"))
     asked.write_text(json.dumps(order | {"answer": str(answer)}))
     answer.unlink(missing_ok=True)
-    command = [sys.executable, "-u", "-m", "constraintlab.gpu.child", name, str(asked)]
+    command = [*child, name, str(asked)]
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -8,17 +8,18 @@ import webbrowser
 from pathlib import Path
 
 from constraintlab.limits.home import home
-from constraintlab.recordings import catalogue, page, play
+from constraintlab.recordings import catalogue, page, play, sides
 from constraintlab.telemetry.recorded import RecordingError
 
 
 def listed(as_json: bool) -> int:
     """Print the shipped recordings; 1 where one can't be read."""
     try:
-        found = [catalogue.described(catalogue.find(name)) for name in catalogue.names()]
+        tapes = [catalogue.find(name) for name in catalogue.names()]
     except RecordingError as error:
         print(f"recordings: {error}", file=sys.stderr)
         return 1
+    found = [catalogue.described(tape) for tape in tapes]
     if as_json:
         print(json.dumps(found))
         return 0
@@ -28,6 +29,12 @@ def listed(as_json: bool) -> int:
         device = one["device"]
         where = f"{device['kind'].upper()}, {device['name']}, {one['date']}"
         print(f"{one['name']}: lab {one['lab']}, {where}; {', '.join(one['sources'])}")
+    if tapes:
+        print("\nWhat bound, run by run:")
+        rows = [("lab", "on a CPU", "on a GPU"), *sides.table(tapes)]
+        wide = max(len(cpu) for _, cpu, _ in rows)
+        for lab, cpu, gpu in rows:
+            print(f"{lab:<4} {cpu:<{wide}}  {gpu}")
     return 0
 
 

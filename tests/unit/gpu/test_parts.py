@@ -1,0 +1,121 @@
+"""Single parts: what a tool's output means, what a missing package is called, counted work."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from constraintlab.bench.report import Report
+from constraintlab.gpu import known_work, packages
+from constraintlab.gpu.here import Here, Unavailable
+from constraintlab.gpu.parts import sanitizer, telemetry, tests
+from constraintlab.gpu.watched import SETTLED, Watched, repeated
+from constraintlab.telemetry.sample import Sample
+
+
+def here(tmp_path, device="cpu", results=()):
+    return Here(device, tmp_path, tmp_path, 60.0, results)
+
+
+def test_memcheck_s_summary_is_what_counts():
+    clean = sanitizer.told("========= ERROR SUMMARY: 0 errors\n", 0)
+    assert clean.results[0]["value"] == 0 and clean.skipped == []
+    found = sanitizer.told("=== Invalid __global__ read\n=== ERROR SUMMARY: 3 errors\n", 9)
+    assert found.results[0]["value"] == 3 and found.skipped[0]["metric"] == "failed"
+    with pytest.raises(RuntimeError, match="no summary"):
+        sanitizer.told("could not attach", 1)
+
+
+def test_without_the_sanitizer_the_part_says_where_it_comes_from(monkeypatch, tmp_path):
+    monkeypatch.setattr(sanitizer.shutil, "which", lambda name: None)
+    monkeypatch.setattr(sanitizer, "USUAL", tmp_path / "none")
+    with pytest.raises(Unavailable, match="CUDA toolkit"):
+        sanitizer.tool()
+    with pytest.raises(Unavailable, match="no NVIDIA GPU here; it would launch fused, flash"):
+        sanitizer.run(here(tmp_path), print)
+
+
+CASES = """<testsuite>
+<testcase classname="a" name="passes"/>
+<testcase classname="a" name="left"><skipped message="no NVIDIA GPU here"/></testcase>
+<testcase classname="a" name="other"><skipped message="no NVIDIA GPU here"/></testcase>
+{more}</testsuite>"""
+
+
+@pytest.mark.parametrize("tag", ["failure", "error"])
+def test_tests_are_counted_and_one_that_fails_fails_the_part(tag):
+    report = Report("gpu tests", {})
+    more = f'<testcase classname="a" name="wrong"><{tag} message="assert 1 == 2"/></testcase>'
+    tests._tell(report, ET.fromstring(CASES.format(more=more)).iter("testcase"))
+    assert [r["value"] for r in report.results] == [1, 1, 2]
+    told = {row["metric"]: row["reason"] for row in report.skipped}
+    assert told["2 tests"].startswith("no NVIDIA GPU here") and "a::wrong" in told["failed"]
+
+
+def test_a_run_without_failures_names_none():
+    report = Report("gpu tests", {})
+    tests._tell(report, ET.fromstring(CASES.format(more="")).iter("testcase"))
+    assert "failed" not in {row["metric"] for row in report.skipped}
+
+
+def test_missing_packages_are_named_with_what_brings_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    assert "vl-convert-python" in packages.lacking() and "make gpu-packages" in packages.lacking()
+    monkeypatch.setattr(packages, "find_spec", lambda name: True)
+    assert packages.lacking() == ""
+
+
+def test_carried_packages_come_behind_the_machine_s_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(packages.sys, "path", ["a"])
+    monkeypatch.setenv("PYTHONPATH", "lib")
+    packages.carry(tmp_path / "none")
+    assert packages.sys.path == ["a"]
+    packages.carry(tmp_path)
+    assert packages.sys.path == ["a", str(tmp_path)]
+    assert packages.os.environ["PYTHONPATH"].split(":") == ["lib", str(tmp_path)]
+
+
+def test_known_work_is_what_a_pencil_says():
+    assert known_work.copy("cpu", 1024).bytes == 2048
+    assert known_work.product("cpu", 16, "float32").flops == 2 * 16**3
+    # the causal mask keeps 1 + 2 + 3 + 4 scores a head; two products of 2·D FLOPs each
+    assert known_work.attention("cpu", "naive", 4, heads=2, dim=8).flops == 2 * 10 * 4 * 8
+    known_work.attention("cpu", "flash", 4, heads=2, dim=8).call()
+
+
+def samples(*values):
+    name = "gpu.dram_active"
+    said = [(v, "measured" if v else "n/a: no") for v in values]
+    return tuple(Sample(SETTLED + i, {name: v}, {name: s}) for i, (v, s) in enumerate(said))
+
+
+def test_a_counter_over_what_was_counted_is_one_where_they_agree():
+    report = Report("t", {})
+    seen = Watched(10.0, samples(80.0, None, 90.0, 85.0))
+    telemetry._over(report, "m", seen, "dram_active", 4e12, "", 3.4e12, "a copy")
+    assert report.results[0]["value"] == pytest.approx(1.0)
+
+
+def test_a_counter_that_is_absent_gives_its_reason_and_no_figure():
+    report = Report("t", {})
+    seen = Watched(10.0, samples(None, None))
+    telemetry._over(report, "m", seen, "dram_active", 4e12, "", 3.4e12, "a copy")
+    telemetry._over(
+        report, "n", Watched(1.0, samples(50.0)), "dram_active", None, "no clock", 1, ""
+    )
+    assert report.results == []
+    assert [(s["metric"], s["reason"]) for s in report.skipped] == [("m", "no"), ("n", "no clock")]
+
+
+def test_calls_are_counted_until_the_device_has_finished_them():
+    log, now = [], iter(range(100))
+    done, seconds = repeated(
+        lambda: log.append("call"), 3, lambda: log.append("wait"), lambda: next(now)
+    )
+    assert log.count("call") == done and log[-1] == "wait" and done % 8 == 0
+    assert seconds >= 3
+
+
+def test_an_earlier_part_s_figure_is_found_by_its_name(tmp_path):
+    rows = ({"metric": "probed_compute_bfloat16", "value": 7.0},)
+    assert here(tmp_path, results=rows).value("probed_compute_bfloat16") == 7.0
+    assert here(tmp_path).value("probed_compute_bfloat16") is None
