@@ -7,7 +7,7 @@ import pytest
 from constraintlab.bench.report import Report
 from constraintlab.gpu import known_work, packages
 from constraintlab.gpu.here import Here, Unavailable
-from constraintlab.gpu.parts import sanitizer, telemetry, tests
+from constraintlab.gpu.parts import ablation, sanitizer, telemetry, tests
 from constraintlab.gpu.watched import SETTLED, Watched, repeated
 from constraintlab.telemetry.sample import Sample
 
@@ -119,3 +119,26 @@ def test_an_earlier_part_s_figure_is_found_by_its_name(tmp_path):
     rows = ({"metric": "probed_compute_bfloat16", "value": 7.0},)
     assert here(tmp_path, results=rows).value("probed_compute_bfloat16") == 7.0
     assert here(tmp_path).value("probed_compute_bfloat16") is None
+
+
+def test_the_ablation_repeats_its_rounds_only_where_they_fit():
+    assert ablation.enough(20.0, 170.0) == ablation.ROUNDS
+    assert ablation.enough(50.0, 140.0) == 2 and ablation.enough(100.0, 90.0) == 0
+
+
+def test_the_ablation_s_first_round_counts_where_no_more_fit(monkeypatch, tmp_path):
+    asked = []
+
+    class Bench:
+        @staticmethod
+        def run(rounds, device, say):
+            asked.append((rounds, device))
+            return Report(f"rounds {rounds}", {})
+
+    monkeypatch.setattr(ablation, "find_spec", lambda name: True)
+    monkeypatch.setattr(ablation, "import_module", lambda name: Bench)
+    assert ablation.run(here(tmp_path), print).bench == "rounds 1" and asked == [(1, "cpu")]
+    assert ablation.run(here(tmp_path, "cuda"), print).bench == "rounds 3"
+    monkeypatch.setattr(ablation, "find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match="no constraintlab.bench.ablation"):
+        ablation.run(here(tmp_path), print)
