@@ -40,8 +40,11 @@ def test_the_packages_really_are_hidden(plainly):
 
 def test_what_the_parts_import_is_there_without_a_notebook_s_packages(plainly):
     parts = (f"constraintlab.gpu.parts.{name}" for name in PARTS)
-    benches = "bench.attention_gpu", "bench.paged", "bench.cli", "recordings.sides", "course"
-    modules = *parts, *(f"constraintlab.{name}" for name in benches)
+    others = (
+        "bench.attention_gpu", "bench.paged", "bench.cli", "recordings.sides", "course",
+        "gpu.claims",
+    )  # fmt: skip
+    modules = *parts, *(f"constraintlab.{name}" for name in others)
     said, status = plainly("-c", "import " + ", ".join(modules))
     assert status == 0, said
 
