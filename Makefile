@@ -97,11 +97,15 @@ gpu: python
 claims: python
 	@$(GPU_PYTHON) -m constraintlab.gpu.claims README.md
 
-# What recording the labs needs besides a plain CUDA machine's packages: to take along to it.
+# What recording the labs needs besides a plain CUDA machine's packages: to take along to it. A
+# kernel's debugger and its completion of names are most of it, and optional.
+WHEELS := _2_28 _2_17 2014 _2_12 2010 _2_5 1
 gpu-packages: python
 	$(PYTHON) -m pip install -q --target gpu-packages --only-binary :all: --python-version 3.12 \
-	  --implementation cp --platform manylinux_2_28_x86_64 -c .ci/constraints.txt \
-	  $(shell PYTHONPATH=lib $(PYTHON) -m constraintlab.gpu.packages)
+	  --implementation cp $(WHEELS:%=--platform manylinux%_x86_64) -c .ci/constraints.txt \
+	  --no-compile $(shell PYTHONPATH=lib $(PYTHON) -m constraintlab.gpu.packages)
+	rm -rf gpu-packages/debugpy gpu-packages/jedi gpu-packages/bin
+	@du -sh gpu-packages
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

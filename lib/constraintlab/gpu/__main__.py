@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from constraintlab.gpu.here import NO_GPU
@@ -35,8 +36,11 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
 
 
 def main(words: list[str] | None = None) -> int:
-    """0 where every part ran or said why it can't; 1 where one failed."""
+    """0 where every part ran or said why it can't; 1 where one failed; 2 without torch."""
     asked = arguments(words)
+    if not find_spec("torch"):
+        print("make gpu needs torch, and this Python has none: name another, make gpu PYTHON=…")
+        return 2
     found = "" if asked.dry_run else usable()
     dry = asked.dry_run or bool(found)
     if found:

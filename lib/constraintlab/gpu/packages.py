@@ -15,20 +15,26 @@ FOLDER = Path(__file__).resolve().parents[3] / "gpu-packages"
 
 NEEDED = {
     "ipykernel": "ipykernel", "nbclient": "nbclient", "anywidget": "anywidget",
-    "ipywidgets": "ipywidgets", "altair": "altair", "vl_convert": "vl-convert-python",
-    "starlette": "starlette", "uvicorn": "uvicorn", "httptools": "httptools",
+    "ipywidgets": "ipywidgets", "altair": "altair", "starlette": "starlette",
+    "uvicorn": "uvicorn", "httptools": "httptools",
     "aiohttp": "aiohttp", "msgspec": "msgspec",
 }  # fmt: skip
-"""Module → the package that brings it: a kernel, the panel and charts, lab 06's server."""
+"""Module → the package that brings it: a kernel, the panel and charts, lab 06's server. Not
+vl-convert: it makes pictures, which are a third of all of this and in no recording."""
 
 
-def carry(folder: Path = FOLDER) -> None:
-    """Put the folder on the path of this Python and of those that it starts."""
+def carry(scratch: Path, folder: Path = FOLDER) -> None:
+    """Put the folder last on the path of this Python, and of those that it starts.
+
+    PYTHONPATH would put it before the machine's own packages; a `sitecustomize` in `scratch`
+    comes after them.
+    """
     if not folder.is_dir():
         return
     sys.path.append(str(folder))
+    (scratch / "sitecustomize.py").write_text(f"import sys\n\nsys.path.append({str(folder)!r})\n")
     paths = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    os.environ["PYTHONPATH"] = os.pathsep.join([*paths, str(folder)])
+    os.environ["PYTHONPATH"] = os.pathsep.join([*paths, str(scratch)])
 
 
 def lacking() -> str:

@@ -1,5 +1,7 @@
 """Single parts: what a tool's output means, what a missing package is called, counted work."""
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -59,19 +61,27 @@ def test_a_run_without_failures_names_none():
 
 def test_missing_packages_are_named_with_what_brings_them(monkeypatch, tmp_path):
     monkeypatch.setattr(packages, "find_spec", lambda name: None)
-    assert "vl-convert-python" in packages.lacking() and "make gpu-packages" in packages.lacking()
+    assert "httptools" in packages.lacking() and "make gpu-packages" in packages.lacking()
     monkeypatch.setattr(packages, "find_spec", lambda name: True)
     assert packages.lacking() == ""
 
 
-def test_carried_packages_come_behind_the_machine_s_own(monkeypatch, tmp_path):
+def test_carried_packages_come_behind_the_machine_s_own_in_every_python(monkeypatch, tmp_path):
     monkeypatch.setattr(packages.sys, "path", ["a"])
-    monkeypatch.setenv("PYTHONPATH", "lib")
-    packages.carry(tmp_path / "none")
+    packages.carry(tmp_path, tmp_path / "none")
     assert packages.sys.path == ["a"]
-    packages.carry(tmp_path)
-    assert packages.sys.path == ["a", str(tmp_path)]
-    assert packages.os.environ["PYTHONPATH"].split(":") == ["lib", str(tmp_path)]
+    carried, scratch = tmp_path / "carried", tmp_path / "scratch"
+    for folder in (carried, scratch):
+        folder.mkdir()
+    (carried / "only_carried.py").write_text("")
+    (carried / "pytest.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", "lib")
+    packages.carry(scratch, carried)
+    assert packages.sys.path == ["a", str(carried)]
+    code = "import only_carried, pytest; print(only_carried.__file__); print(pytest.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    only, both = done.stdout.split()
+    assert only.startswith(str(carried)) and not both.startswith(str(carried))
 
 
 def test_known_work_is_what_a_pencil_says():

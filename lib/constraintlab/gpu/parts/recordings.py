@@ -23,7 +23,7 @@ COMMAND = "make gpu ONLY=recordings"
 def run(here: Here, say: Say) -> Report:
     """A recording of each lab in order, all in one archive; a dry run records lab 00, small, and
     keeps nothing."""
-    packages.carry()
+    packages.carry(here.scratch)
     if lacking := packages.lacking():
         raise Unavailable(lacking)
     folder, end = here.scratch / "recordings", time.monotonic() + here.seconds - 10
