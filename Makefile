@@ -89,7 +89,7 @@ execute:
 	@$(MAKE) --no-print-directory claims
 
 # Our own .venv where there is one, else the machine's Python with what it has: no downloads.
-GPU_PYTHON = PYTHONPATH=lib $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+GPU_PYTHON = PYTHONPATH=$(CURDIR)/lib $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 gpu: python
 	$(GPU_PYTHON) -m constraintlab.gpu $(if $(DRY_RUN),--dry-run) $(ONLY:%=--only %)

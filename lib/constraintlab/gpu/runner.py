@@ -102,7 +102,7 @@ def in_a_process(
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            env=os.environ | {"CONSTRAINTLAB_HOME": str(scratch / "home")},
+            env=os.environ | {"CONSTRAINTLAB_HOME": str(scratch / "home"), "PYTHONPATH": path()},
         )  # fmt: skip
         try:
             status: int | None = process.wait(most)
@@ -112,6 +112,13 @@ def in_a_process(
             _end(process)
     told = json.loads(answer.read_text()) if answer.exists() else None
     return Ended(time.monotonic() - began, status, told, log.read_text(errors="replace"))
+
+
+def path() -> str:
+    """PYTHONPATH with this package's folder in full: a part's own processes run elsewhere."""
+    lib, given = str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")
+    others = (p for p in given.split(os.pathsep) if p and Path(p).resolve() != Path(lib))
+    return os.pathsep.join([lib, *others])
 
 
 def _end(process: subprocess.Popen) -> None:

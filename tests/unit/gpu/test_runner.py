@@ -118,3 +118,11 @@ def test_a_part_s_log_keeps_its_end_and_stays_small(played):
     result, _ = played(["doctor"], {}, log="a" * 10**6 + "the end")
     assert len(result.logs["doctor"]) == runner.KEPT_OF_A_LOG
     assert (result.folder / "gpu.log").read_text().rstrip().endswith("the end")
+
+
+def test_a_part_finds_the_package_from_any_folder(monkeypatch):
+    lib = str(runner.Path(runner.__file__).resolve().parents[2])
+    for given in ("", "lib", f"lib{os.pathsep}/other"):
+        monkeypatch.chdir(runner.Path(lib).parent)
+        monkeypatch.setenv("PYTHONPATH", given)
+        assert runner.path().split(os.pathsep) == [lib, *(["/other"] if "/other" in given else [])]
