@@ -108,6 +108,14 @@ def test_a_gpu_s_figures_come_from_its_own_rows():
     assert claims_gpu.paging(rows).verdict == "holds"
 
 
+def test_the_device_is_compared_from_the_first_rung_to_the_last_that_ran():
+    rows = row_of("device_busy_naive", 0.98) | row_of("device_busy_paged", 0.60)
+    found = claims_gpu.falls(rows)
+    assert found.measured == "device busy 98% (naive) → 60% (paged)" and found.verdict == "holds"
+    assert "30% (graphs)" in claims_gpu.falls(rows | row_of("device_busy_graphs", 0.3)).measured
+    assert claims_gpu.falls(row_of("device_busy_naive", 0.98)).verdict == "—"
+
+
 @pytest.mark.parametrize(
     ("rule", "verdict"),
     [
