@@ -6,7 +6,7 @@ from constraintlab.attention import flash_library
 from constraintlab.attention.xray import target_of, xrays
 from constraintlab.bench import attention_gpu, attention_tiles
 from constraintlab.bench.device_clock import DeviceClock
-from constraintlab.course.measure import interleave
+from constraintlab.course.measure import Rounds, interleave
 
 
 def test_every_row_has_ours_over_the_best_library_and_the_rungs_beside_it():
@@ -42,6 +42,25 @@ def test_without_a_library_there_is_no_ratio_and_a_reason(monkeypatch):
     assert not any("own_flash_over_best" in r["metric"] for r in report.results)
     skipped = {s["metric"]: s["reason"] for s in report.skipped}
     assert skipped["sdpa_flash_d64_s64"] == "not here" and "own_flash_over_best_d64_s64" in skipped
+
+
+def test_the_fastest_library_of_this_run_counts_and_no_rung_of_ours(monkeypatch):
+    took = {"own": 2.0, "sdpa flash": 1.5, "other": 1.2, "naive": 0.1, "fused": 0.1}
+    real = attention_gpu.peers
+
+    def peers(shape):
+        found, why = real(shape)
+        return found | {"other": found["sdpa flash"]}, why
+
+    monkeypatch.setattr(attention_gpu, "peers", peers)
+    monkeypatch.setattr(
+        attention_gpu, "interleave", lambda ready, **_: Rounds({n: (took[n],) * 3 for n in ready})
+    )
+    report = attention_gpu.run(3, device="cpu", sizes=attention_gpu.TINY)
+    found = {r["metric"]: r["value"] for r in report.results}
+    assert found["own_flash_over_best_d64_s64"] == pytest.approx(1.2 / 2.0)
+    assert found["own_flash_over_sdpa_flash_d64_s64"] == pytest.approx(1.5 / 2.0)
+    assert found["naive_over_own_flash_d64_s64"] == pytest.approx(0.1 / 2.0)
 
 
 def test_as_many_tokens_and_values_whatever_the_length_and_the_head_size():
