@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import pytest
 
@@ -152,3 +153,41 @@ def test_the_ablation_s_first_round_counts_where_no_more_fit(monkeypatch, tmp_pa
     monkeypatch.setattr(ablation, "find_spec", lambda name: None)
     with pytest.raises(Unavailable, match="in this version"):
         ablation.run(here(tmp_path), print)
+
+
+def test_shards_of_the_tests_are_all_of_them_and_none_twice(monkeypatch):
+    from tests.gpu.conftest import SHARD, pytest_collection_modifyitems
+
+    assert SHARD == tests.SHARD
+    config, gone = SimpleNamespace(), []
+    config.hook = SimpleNamespace(pytest_deselected=lambda items: gone.extend(items))
+    for many in (0, 1, 7, 100):
+        seen = []
+        for number in range(8):
+            monkeypatch.setenv(SHARD, f"{number}/8")
+            items = list(range(many))
+            gone.clear()
+            pytest_collection_modifyitems(config, items)
+            assert sorted([*items, *gone]) == list(range(many))
+            assert many // 8 <= len(items) <= many // 8 + 1
+            seen += items
+        assert seen == list(range(many))
+
+
+def test_several_shards_run_side_by_side_and_one_that_dies_fails_the_part(monkeypatch, tmp_path):
+    """A pytest that leaves results for its shard; the third has none and says nothing."""
+    code = (
+        "import os, sys; n = os.environ['CONSTRAINTLAB_GPU_SHARD'].split('/')[0]\n"
+        "path = [w for w in sys.argv if w.startswith('--junitxml=')][0].split('=')[1]\n"
+        "case = '<testsuite><testcase classname=\"a\" name=\"' + n + '\"/></testsuite>'\n"
+        "n == '2' and os.abort()\n"
+        "open(path, 'w').write(case)\n"
+    )
+    fake = tmp_path / "pytest.py"
+    fake.write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(tests.cgroup, "cores", lambda: 6.0)
+    report = tests.run(here(tmp_path, "cuda"), lambda line: None)
+    assert {r["metric"]: r["value"] for r in report.results}["tests_passed"] == 2
+    (failed,) = [s["reason"] for s in report.skipped if s["metric"] == "failed"]
+    assert "shard 2 of 3" in failed
