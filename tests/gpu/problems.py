@@ -10,6 +10,7 @@ from functools import cache
 import torch
 
 from constraintlab.attention import naive
+from constraintlab.attention.paged import prefill_paged
 from constraintlab.attention.rung import Shape
 from tests.unit.attention.paged_reference import paged_reference, paged_tolerance, problem
 from tests.unit.attention.reference import reference, tolerance
@@ -52,13 +53,17 @@ def agrees(out, name, dtype, causal, whole_scores=False):
 
 
 @cache
-def paged(lens, new, heads, kv_heads, dim, page, dtype, window):
-    """(the problem on the host, its fp64 answer, the tolerance)."""
+def paged(lens, new, heads, kv_heads, dim, page, dtype, window, whole_scores=False):
+    """(the problem on the host, its fp64 answer, the tolerance). whole_scores: as in `bound`."""
     p = problem(
         list(lens), new=list(new) if new is not None else None, heads=heads, kv_heads=kv_heads,
         dim=dim, page=page, dtype=dtype,
     )  # fmt: skip
-    return p, paged_reference(p, window=window), paged_tolerance(p)
+    exact, found = paged_reference(p, window=window), paged_tolerance(p)
+    if whole_scores:
+        textbook = prefill_paged(*p.args, backend="naive").double()
+        found = max(found, 2 * float((textbook - exact).abs().max()))
+    return p, exact, found
 
 
 def paged_agrees(out, exact, tolerated):
