@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
 from constraintlab.gpu import known_work
@@ -13,6 +15,9 @@ WHAT = "telemetry: NVML and GPM against counted work; sampling overhead"
 LEAST, MOST = 25.0, 75.0
 
 SECONDS, PAIRS = 2.5, 9
+OPENING = 0.3
+"""Seconds that a sampler has to open the driver, which it does once; the other of a pair rests as
+long."""
 LEFT = ("kernel_resident", "sm_active", "sm_occupancy", "tensor_active", "dram_active", "power_w")
 
 
@@ -28,7 +33,7 @@ def run(here: Here, say: Say) -> Report:
     _one_block(report, say)
     _attention(report, here, say)
     _memory(report)
-    _overhead(report, here, known_work.product("cuda", 512), 0.4, PAIRS)
+    _overhead(report, here, known_work.product("cuda", 512), 1.0, PAIRS)
     return report
 
 
@@ -164,6 +169,7 @@ def _overhead(
         for sampled in (True, False) if pair % 2 else (False, True):
             if sampled:
                 sampler.start()
+            time.sleep(OPENING)
             done, took = repeated(known.call, seconds, wait)
             sampler.stop()
             rates[sampled] = done / took
