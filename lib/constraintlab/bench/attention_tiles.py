@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from constraintlab.bench.attention_peers import checked
 from constraintlab.bench.device_clock import DeviceClock
 from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
@@ -32,7 +33,7 @@ def fastest(
     own: dict[str, Callable],
 ) -> None:
     """Race the candidates; where another than the launch's own wins, add it to `own` as `tuned`."""
-    from constraintlab.bench.attention_gpu import checked, inputs, problem
+    from constraintlab.bench.attention_gpu import inputs, problem
 
     metric = f"tuned_tile_over_default_d{dim}"
     if clock.device != "cuda":

@@ -30,7 +30,7 @@ def busy(resident: float, peak: float) -> str:
 def falls(before: float, after: float) -> str:
     """The verdict on "utilisation falls to about 60%"; in percent."""
     if after >= before - 10:
-        return "does not hold here: it stays within a tenth"
+        return "does not hold here: it stays within ten points"
     return "holds" if 50 <= after <= 70 else f"it falls, to {after:.0f}%"
 
 

@@ -124,7 +124,7 @@ def test_the_device_is_compared_from_the_first_rung_to_the_last_that_ran():
         (finding.busy(60, 40), "does not hold here"),
         (finding.falls(98, 60), "holds"),
         (finding.falls(98, 30), "it falls, to 30%"),
-        (finding.falls(60, 55), "does not hold here: it stays within a tenth"),
+        (finding.falls(60, 55), "does not hold here: it stays within ten points"),
         (finding.doubles(2.5, 2.1), "holds"),
         (finding.doubles(1.2, 1.1), "does not hold here: × 1.20"),
         (finding.binds(["network"], {"network"}), "holds"),
