@@ -92,7 +92,7 @@ execute:
 GPU_PYTHON = PYTHONPATH=$(CURDIR)/lib $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 gpu: python
-	$(GPU_PYTHON) -m constraintlab.gpu $(if $(DRY_RUN),--dry-run) $(ONLY:%=--only %)
+	$(GPU_PYTHON) -m constraintlab.gpu $(if $(DRY_RUN),--dry-run) $(ONLY:%=--only %) $(ONTO:%=--onto %)
 
 claims: python
 	@$(GPU_PYTHON) -m constraintlab.gpu.claims README.md

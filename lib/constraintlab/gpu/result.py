@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Ran:
     status: str
     seconds: float
     reason: str = ""
+    date: str = ""
 
     @property
     def line(self) -> str:
@@ -57,7 +58,7 @@ class Result:
 
     def add(self, name: str, status: str, seconds: float, reason: str = "") -> None:
         """A part that gave no report."""
-        self.parts.append(Ran(name, status, round(seconds, 1), reason))
+        self.parts.append(Ran(name, status, round(seconds, 1), reason, self.date))
 
     def take(self, name: str, seconds: float, told: Mapping) -> None:
         """A part's report. One that names a metric `failed` counts as failed, with its reason."""
@@ -66,6 +67,21 @@ class Result:
         self.skipped += [{"part": name, **row} for row in told["skipped"]]
         broken = [row["reason"] for row in told["skipped"] if row["metric"] == "failed"]
         self.add(name, "failed" if broken else "ran", seconds, "; ".join(broken))
+
+    def go_on_from(self, path: Path, again: Collection[str]) -> None:
+        """Take over what an earlier run's file has of the parts that are not run `again`.
+
+        ValueError for a file of another machine or driver, and for a dry run's in a real run.
+        """
+        told = json.loads(path.read_text(encoding="utf-8")) if self.dry else load(path)
+        for what in ("gpu", "driver", "torch"):
+            now, then = self.machine.get(what), told["machine"].get(what)
+            if now != then:
+                raise ValueError(f"{path} is of {what} {then}, this is {now}: give another folder")
+        self.machine = {**told["machine"], **self.machine}
+        self.results = [row for row in told["results"] if row["part"] not in again]
+        self.skipped = [row for row in told["skipped"] if row["part"] not in again]
+        self.parts = [Ran(**part) for part in told["parts"] if part["part"] not in again]
 
     def as_dict(self) -> dict:
         """The file's content."""

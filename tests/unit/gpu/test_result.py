@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from constraintlab.gpu.__main__ import arguments, folder
+from constraintlab.gpu.__main__ import arguments, earlier, folder
 from constraintlab.gpu.here import DRY
 from constraintlab.gpu.result import DRY_NAME, NAME, Result, load
 
@@ -65,3 +65,46 @@ def test_parts_are_named_and_a_wrong_one_is_refused(capsys):
     with pytest.raises(SystemExit):
         arguments(["--only", "nope"])
     assert "recordings" in capsys.readouterr().err
+
+
+def told(result, name, metric):
+    rows = [{"metric": metric, "value": 1.0}]
+    result.take(name, 1.0, {"machine": {}, "results": rows, "skipped": []})
+
+
+def test_a_part_that_runs_again_replaces_itself_and_keeps_the_others(tmp_path):
+    machine = {"gpu": "H200", "driver": "580", "torch": "2.11"}
+    first = Result(tmp_path, machine, False, "2026-01-01")
+    told(first, "doctor", "a")
+    told(first, "paged", "b")
+    path = first.write()
+    second = Result(tmp_path, machine, False, "2026-01-02")
+    second.go_on_from(path, ["paged"])
+    told(second, "paged", "c")
+    assert [r["metric"] for r in second.results] == ["a", "c"]
+    assert [(p.part, p.date) for p in second.parts] == [
+        ("doctor", "2026-01-01"), ("paged", "2026-01-02"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["gpu", "driver", "torch"])
+def test_another_machine_s_file_is_not_gone_on_from(tmp_path, what):
+    machine = {"gpu": "H200", "driver": "580", "torch": "2.11"}
+    path = Result(tmp_path, machine, False).write()
+    with pytest.raises(ValueError, match=f"is of {what} "):
+        Result(tmp_path, machine | {what: "other"}, False).go_on_from(path, [])
+
+
+def test_a_dry_run_is_not_gone_on_from_in_a_real_run(tmp_path):
+    path = Result(tmp_path, {}, True).write()
+    with pytest.raises(ValueError, match="dry run"):
+        Result(tmp_path, {}, False).go_on_from(path, [])
+
+
+def test_with_only_what_lies_in_the_folder_is_kept_and_else_nothing(tmp_path):
+    result = Result(tmp_path, {}, False)
+    assert earlier(arguments(["--only", "paged"]), result) is None
+    path = result.write()
+    assert earlier(arguments(["--only", "paged"]), result) == path
+    assert earlier(arguments([]), result) is None
+    assert earlier(arguments(["--onto", "x.json"]), result).name == "x.json"
