@@ -5,7 +5,8 @@ LAB ?= labs/00_instrument_first.ipynb
 export JUPYTER_PLATFORM_DIRS = 1
 CI_EXTRAS := peers cluster hub
 
-.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster hub execute fits shots clean
+.PHONY: help python lab test setup test-setup lint unit labs browser peers cluster hub execute shots \
+  fits gpu gpu-packages claims clean
 
 help:
 	@echo "make lab      set up what is missing, check this machine, open JupyterLab on lab 00"
@@ -17,6 +18,8 @@ help:
 	@echo "make hub      two learners at a JupyterHub, each with lab 00 (in CI, part of test)"
 	@echo "make execute  run the notebooks, store the outputs they should show, record the labs"
 	@echo "make fits     does each lab run in 1 GB of memory on one core? (root, on Linux)"
+	@echo "make gpu      on a machine with an NVIDIA GPU: check, time, record, in eight minutes, with what"
+	@echo "              is installed (ONLY=\"tests paged\" some of it; without a GPU a dry run)"
 	@echo "make shots    take the README's pictures in a browser"
 	@echo "make clean    remove .venv and caches"
 
@@ -90,6 +93,26 @@ shots:
 
 execute:
 	$(BIN)/python .ci/execute.py $(ONLY)
+	@$(MAKE) --no-print-directory claims
+
+# Our own .venv where there is one, else the machine's Python with what it has: no downloads.
+GPU_PYTHON = PYTHONPATH=$(CURDIR)/lib $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+gpu: python
+	$(GPU_PYTHON) -m constraintlab.gpu $(if $(DRY_RUN),--dry-run) $(ONLY:%=--only %) $(ONTO:%=--onto %)
+
+claims: python
+	@$(GPU_PYTHON) -m constraintlab.gpu.claims README.md
+
+# What recording the labs needs besides a plain CUDA machine's packages: to take along to it. A
+# kernel's debugger and its completion of names are most of it, and optional.
+WHEELS := _2_28 _2_17 2014 _2_12 2010 _2_5 1
+gpu-packages: python
+	$(PYTHON) -m pip install -q --target gpu-packages --only-binary :all: --python-version 3.12 \
+	  --implementation cp $(WHEELS:%=--platform manylinux%_x86_64) -c .ci/constraints.txt \
+	  --no-compile $(shell PYTHONPATH=lib $(PYTHON) -m constraintlab.gpu.packages)
+	rm -rf gpu-packages/debugpy gpu-packages/jedi gpu-packages/bin
+	@du -sh gpu-packages
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

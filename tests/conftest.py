@@ -53,8 +53,8 @@ def pytest_configure(config) -> None:
     notebooks = config.getoption("nbval_lax", False)
     # The tests of x-raying itself compile; a notebook's cells need not.
     for name in ("numba", "xray") if notebooks else ("numba",):
-        (KEPT / name).mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):  # where there are no links each run compiles
+        with suppress(OSError):  # no links here, or a Python that is not ours: each run compiles
+            (KEPT / name).mkdir(parents=True, exist_ok=True)
             os.symlink(KEPT / name, Path(home) / name, target_is_directory=True)
     patch = pytest.MonkeyPatch()
     patch.setenv("CONSTRAINTLAB_HOME", home)

@@ -35,6 +35,8 @@ MAY_IMPORT = {
     "course": BELOW_COURSE,
     "gameday": BELOW_COURSE | {"course"},
     "bench": BELOW_COURSE | {"course"},
+    # What `make gpu` runs: benches, tests and labs, and the claims that come of them.
+    "gpu": BELOW_COURSE | {"course", "bench"},
     "cli": BELOW_COURSE | {"course", "bench", "cluster_cli"},
     "__init__": set(),
     "__main__": {"cli"},

@@ -12,18 +12,19 @@ import torch
 from constraintlab.attention.rung import Shape, cuda_only
 
 GENERATIONS = (
-    ("FlashAttention-4 (CuTe)", "flash_attn.cute", (9, 10)),
-    ("FlashAttention-3", "flash_attn_interface", (9,)),
-    ("FlashAttention-2", "flash_attn", (8, 9, 10, 12)),
+    ("FlashAttention-4 (CuTe)", "flash_attn.cute", (9, 10), "pip install flash-attn-4"),
+    ("FlashAttention-3", "flash_attn_interface", (9,), "build hopper/ of its repository"),
+    ("FlashAttention-2", "flash_attn", (8, 9, 10, 12), "pip install 'constraintlab[gpu]'"),
 )
-"""Name, module that has `flash_attn_func`, major compute capabilities that it supports."""
+"""Name, module that has `flash_attn_func`, major compute capabilities that it supports, and how it
+is had: docs/gpu.md."""
 
 
 @cache
 def function(major: int) -> tuple[str, Callable | None]:
     """(generation, its `flash_attn_func`) for a GPU's major capability; else (why not, None)."""
     reasons = []
-    for name, module, supports in GENERATIONS:
+    for name, module, supports, had in GENERATIONS:
         if major not in supports:
             reasons.append(f"{name} does not support compute capability {major}.x")
             continue
@@ -32,7 +33,7 @@ def function(major: int) -> tuple[str, Callable | None]:
                 raise ModuleNotFoundError(f"no module {module}")
             return name, import_module(module).flash_attn_func
         except ModuleNotFoundError:
-            reasons.append(f"{name} is not installed (pip install 'constraintlab[gpu]')")
+            reasons.append(f"{name} is not installed ({had})")
         except Exception as error:  # built for another torch or CUDA: whatever it raises, say it
             reasons.append(f"{name} does not load: {error}")
     return "; ".join(reasons), None

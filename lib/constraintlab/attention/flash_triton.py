@@ -130,15 +130,16 @@ def attend(
     *,
     causal: bool = True,
     scale: float | None = None,
+    tile: Tile | None = None,
 ) -> torch.Tensor:
     """softmax(q·kᵀ·scale + mask)·v in one kernel, a tile of keys at a time.
 
-    Shapes, mask, errors and result as in `naive.attend`. Raises ValueError for a dim above
-    256, and TypeError for a dtype that the kernel doesn't take.
+    Shapes, mask, errors and result as in `naive.attend`. tile: that of `TILES` unless given.
+    Raises ValueError for a dim above 256, and TypeError for a dtype that the kernel doesn't take.
     """
     check(q, k, v)
     (batch, heads, queries, dim), kv_heads, keys = q.shape, k.shape[1], k.shape[2]
-    tile = tile_for(q.dtype, dim)
+    tile = tile or tile_for(q.dtype, dim)
     q, scale = launch.in_powers_of_two(q, scale)
     out = torch.empty_like(q)
     if out.numel():

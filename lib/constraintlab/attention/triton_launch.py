@@ -28,6 +28,9 @@ class Tile:
     warps: int = 4
     stages: int = 1
 
+    def __str__(self) -> str:
+        return f"{self.queries}×{self.keys}, {self.warps} warps, {self.stages} stages"
+
     def but(self, **changes: int | None) -> Tile:
         """This tile with the changes that are not None."""
         return replace(self, **{name: n for name, n in changes.items() if n is not None})

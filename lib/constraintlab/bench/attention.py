@@ -46,8 +46,12 @@ def race(tokens: int, dtype: str, rounds: int, only: tuple[str, ...] = (), **opt
     return interleave({n: c for n, c in calls.items() if not only or n in only}, rounds=rounds)
 
 
-def run(rounds: int = 9, say: Say = lambda _: None) -> Report:
-    """Every metric of the attention ladder on this CPU, in about a minute."""
+def run(rounds: int = 9, say: Say = lambda _: None, device: str = "cpu") -> Report:
+    """Every metric of the attention ladder on this device, in about a minute."""
+    if device == "cuda":
+        from constraintlab.bench import attention_gpu
+
+        return attention_gpu.run(rounds, say)
     import torch
 
     from constraintlab.attention.cpu_blocks import products_in

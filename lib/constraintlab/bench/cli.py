@@ -27,8 +27,10 @@ def attention(
 ) -> None:
     """The rungs of the attention ladder against each other and against torch's flash kernel."""
     from constraintlab.bench import attention as bench
+    from constraintlab.bench.device_clock import here
 
-    report = bench.run(rounds=31 if full else 9, say=lambda line: typer.echo(line, err=True))
+    rounds, say = 31 if full else 9, lambda line: typer.echo(line, err=True)
+    report = bench.run(rounds, say, here())
     print(report.json()) if json else report.print()
 
 
@@ -39,8 +41,10 @@ def paged(
 ) -> None:
     """A decode step through block tables against gathered and contiguous keys and values."""
     from constraintlab.bench import paged as bench
+    from constraintlab.bench.device_clock import here
 
-    report = bench.run(rounds=51 if full else 15, say=lambda line: typer.echo(line, err=True))
+    rounds, say = 51 if full else 15, lambda line: typer.echo(line, err=True)
+    report = bench.run(rounds, say, here())
     print(report.json()) if json else report.print()
 
 

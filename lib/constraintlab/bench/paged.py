@@ -1,13 +1,19 @@
-"""`bench paged`: a decode step through block tables against gathered and contiguous KV."""
+"""`bench paged`: a decode step through block tables against gathered and contiguous KV.
+
+On the CPU, or on an NVIDIA GPU where torch can use one, with that GPU's own clock.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from statistics import median
 
+from constraintlab.bench.device_clock import DeviceClock
 from constraintlab.bench.interval import median_of
+from constraintlab.bench.paged_cases import Case, Plan, plan
 from constraintlab.bench.report import Report
 from constraintlab.course.measure import Rounds, interleave
 
@@ -21,37 +27,9 @@ IN_ORDER = "paged, blocks in order"
 CONTIGUOUS = ("contiguous, groups as rows", "contiguous, enable_gqa", "contiguous, repeated")
 
 
-@dataclass(frozen=True)
-class Case:
-    """Sequences of equal length; `window`: keys that count, None for all."""
-
-    batch: int = 16
-    length: int = 2048
-    heads: int = 8
-    kv_heads: int = 4
-    dim: int = 64
-    page: int = 16
-    dtype: str = "float32"
-    window: int | None = None
-
-    @property
-    def kv_bytes(self) -> int:
-        """Keys and values that one step reads."""
-        keys = self.length if self.window is None else min(self.length, self.window)
-        item = 4 if self.dtype == "float32" else 2
-        return 2 * self.batch * keys * self.kv_heads * self.dim * item
-
-    def __str__(self) -> str:
-        wide = f", window {self.window}" if self.window else ""
-        return (
-            f"B={self.batch}, L={self.length}, Hq={self.heads}, Hkv={self.kv_heads}, "
-            f"D={self.dim}, {self.dtype}{wide}"
-        )
-
-
 def layers(case: Case) -> int:
     """Sets of caches, each of one step's bytes, that are more than any cache holds."""
-    return max(2, -(-BEYOND // replace(case, window=None).kv_bytes))
+    return case.sets or max(2, -(-BEYOND // replace(case, window=None).kv_bytes))
 
 
 def steps(case: Case, *, peers: bool = True) -> dict[str, Callable[[], object]]:
@@ -61,18 +39,18 @@ def steps(case: Case, *, peers: bool = True) -> dict[str, Callable[[], object]]:
     from constraintlab.attention import paged
 
     g = torch.Generator().manual_seed(0)
-    kind = getattr(torch, case.dtype)
     blocks = -(-case.length // case.page)
-    q = torch.randn(case.batch, case.heads, case.dim, generator=g).to(kind)
-    lens = torch.full((case.batch,), case.length, dtype=torch.int32)
+    q = case.random(case.batch, case.heads, case.dim)
+    lens = torch.full((case.batch,), case.length, dtype=torch.int32, device=case.device)
     size = (case.batch * blocks, case.page, case.kv_heads, case.dim)
     pools, tables = [], []
-    for _ in range(layers(case)):
-        pools.append(tuple(torch.randn(size, generator=g).to(kind) for _ in "kv"))
-        ids = torch.randperm(case.batch * blocks, generator=g).to(torch.int32)
+    for layer in range(layers(case)):
+        pools.append(tuple(case.random(*size, seed=2 * layer + i) for i in (1, 2)))
+        ids = torch.randperm(case.batch * blocks, generator=g).to(case.device, torch.int32)
         tables.append(ids.view(case.batch, blocks))
 
-    in_order = torch.arange(case.batch * blocks, dtype=torch.int32).view(case.batch, blocks)
+    in_order = torch.arange(case.batch * blocks, dtype=torch.int32, device=case.device)
+    in_order = in_order.view(case.batch, blocks)
 
     def through(backend, tables=tables):
         for pool, table in zip(pools, tables, strict=True):
@@ -125,25 +103,29 @@ def _contiguous(q, pools: list, case: Case) -> dict[str, Callable[[], object]]:
 
 def against(case: Case, peers: tuple[str, ...], rounds: int) -> dict[str, Rounds]:
     """A race of two for each peer: one that floods memory would slow down whoever comes next."""
-    calls = steps(case)
+    calls, clock = steps(case), DeviceClock(case.device)
     return {
-        peer: interleave({"paged": calls["paged"], peer: calls[peer]}, rounds=rounds)
+        peer: interleave({"paged": calls["paged"], peer: calls[peer]}, rounds=rounds,
+                         wait=clock.wait, lap=clock.lap)
         for peer in peers
-    }
+    }  # fmt: skip
 
 
-def run(rounds: int = 15, say: Say = lambda _: None) -> Report:
-    """Every metric of the paged rung on this CPU, in about a minute."""
+def run(
+    rounds: int = 15, say: Say = lambda _: None, device: str = "cpu", cases: Plan | None = None
+) -> Report:
+    """Every metric of the paged rung on this device, in about a minute."""
     from constraintlab.attention import paged
     from constraintlab.limits.machine import describe
 
-    report = Report("paged", describe())
-    why = paged.availability().reason
-    if paged.availability().backend == paged.GATHER:
+    report, found = Report("paged", describe(device)), paged.availability(device)
+    why = found.reason
+    if found.backend == paged.GATHER:
         for metric in ("paged_over_gather", "paged_over_contiguous_sdpa", "paged_bandwidth_share"):
             report.skip(metric, f"no kernel of ours runs here: {why}")
         return report
-    case = Case()
+    cases = cases or plan(device)
+    case, clock = cases.case, DeviceClock(device)
     say(f"{case} …")
     for metric, peers in (
         ("paged_over_gather", GATHERS), ("paged_over_contiguous_sdpa", CONTIGUOUS),
@@ -159,19 +141,16 @@ def run(rounds: int = 15, say: Say = lambda _: None) -> Report:
             name = metric if peer == fastest else f"{metric}_{re.sub(', | ', '_', peer)}"
             report.add(name, ratio, f"{case}; over {peer}; {times}")
     calls = steps(case)
-    seen = interleave({name: calls[name] for name in (IN_ORDER, "paged", fastest)}, rounds=rounds)
+    three = {name: calls[name] for name in (IN_ORDER, "paged", fastest)}
+    seen = interleave(three, rounds=rounds, wait=clock.wait, lap=clock.lap)
+    del calls, three
     for metric, peer, why in (
         ("paged_in_order_over_shuffled", "paged", "what scattering the blocks costs"),
         ("paged_in_order_over_contiguous_sdpa", fastest, f"over {fastest}, as orderly as it"),
     ):
         ratio = median_of(seen.ratios(IN_ORDER, peer), "×")
         report.add(metric, ratio, f"{case}; the same kernel over blocks that lie in order; {why}")
-    for suffix, other in (
-        ("", case),
-        ("_b1", replace(case, batch=1, length=16384)),
-        ("_window", replace(case, window=512)),
-        ("_d128_bf16", replace(case, dim=128, dtype="bfloat16")),
-    ):
+    for suffix, other in cases.shares:
         say(f"bandwidth, {other} …")
         share = bandwidth_share(other, rounds)
         report.add(f"paged_bandwidth_share{suffix}", share, f"{other}; of reading, probed between")
@@ -179,15 +158,37 @@ def run(rounds: int = 15, say: Say = lambda _: None) -> Report:
 
 
 def bandwidth_share(case: Case, rounds: int):
-    """Bytes of keys and values a second ÷ bytes a second that the probe reads, round by round."""
+    """Bytes of keys and values a second ÷ bytes a second that the probe moves, round by round.
+
+    The probe is the better of two patterns, as `limits.probes.memory.bandwidth` has it: a GPU
+    may read faster alone than it updates in place, or the other way round.
+    """
     import torch
 
+    step, clock = steps(case, peers=False)["paged"], DeviceClock(case.device)
+    stream = torch.zeros((case.stream or _stream_size(case.device)) // 4, device=case.device)
+    other = torch.zeros_like(stream) if case.device == "cuda" else None
+    calls = {"paged": step, "read": stream.sum}
+    if other is not None:
+        calls["update"] = lambda: stream.add_(other)
+    seen = interleave(calls, rounds=rounds, wait=clock.wait, lap=clock.lap)
+    ours = [layers(case) * case.kv_bytes / s for s in seen.seconds["paged"]]
+    theirs = [[stream.nbytes / s for s in seen.seconds["read"]]]
+    if other is not None:
+        theirs.append([3 * stream.nbytes / s for s in seen.seconds["update"]])
+    best = max(theirs, key=median)
+    return median_of([a / b for a, b in zip(ours, best, strict=True)], "×")
+
+
+def _stream_size(device: str) -> int:
+    """Bytes to stream beside a step: more than the device's caches hold."""
     from constraintlab.limits import cgroup
     from constraintlab.limits.probes.memory import read_size
 
-    step = steps(case, peers=False)["paged"]
-    stream = torch.zeros(read_size(cgroup.available_bytes()) // 4)
-    seen = interleave({"paged": step, "read": stream.sum}, rounds=rounds)
-    ours = [layers(case) * case.kv_bytes / s for s in seen.seconds["paged"]]
-    theirs = [stream.nbytes / s for s in seen.seconds["read"]]
-    return median_of([a / b for a, b in zip(ours, theirs, strict=True)], "×")
+    if device != "cuda":
+        return read_size(cgroup.available_bytes())
+    import torch
+
+    return read_size(
+        torch.cuda.mem_get_info()[0], torch.cuda.get_device_properties(0).L2_cache_size
+    )

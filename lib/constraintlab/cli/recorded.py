@@ -6,16 +6,18 @@ from pathlib import Path
 
 import typer
 
+PNG = typer.Option(None, "--png", help="Draw what bound in each, CPU beside GPU, in this file.")
 HTML = typer.Option(None, "--html", help="Write the page to this file, and open no browser.")
 
 
 def recordings(
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    png: Path | None = PNG,
 ) -> None:
-    """List the recordings of labs that are shipped: machine, date, sources."""
+    """List the recordings of labs that are shipped, and what bound in each: CPU beside GPU."""
     from constraintlab.recordings import command
 
-    raise typer.Exit(command.listed(json))
+    raise typer.Exit(command.listed(json, png))
 
 
 def replay(

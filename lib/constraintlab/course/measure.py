@@ -47,12 +47,22 @@ def interleave(
     warm: bool = True,
     wait: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
+    lap: Callable[[Callable[[], object]], float] | None = None,
 ) -> Rounds:
     """Run every call once a round and keep each time; `warm`: after one unmeasured call each.
 
     At least three rounds; further ones, up to `rounds`, only while `budget` seconds last.
-    wait: called before the clock is read, to let a GPU finish.
+    wait: called before the clock is read, to let a GPU finish. lap: seconds of one call, where
+    something else than `clock` times it (a GPU's own events).
     """
+
+    def timed(call: Callable[[], object]) -> float:
+        start = clock()
+        call()
+        wait()
+        return clock() - start
+
+    lap = lap or timed
     for call in calls.values() if warm else ():
         call()
     wait()
@@ -62,8 +72,5 @@ def interleave(
         if i >= 3 and clock() >= end:
             break
         for name, call in calls.items():
-            start = clock()
-            call()
-            wait()
-            kept[name].append(clock() - start)
+            kept[name].append(lap(call))
     return Rounds({name: tuple(s) for name, s in kept.items()})

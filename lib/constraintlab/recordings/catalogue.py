@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constraintlab.recordings.recorder import PART
-from constraintlab.recordings.tape import SUFFIX, Tape, read
+from constraintlab.recordings.tape import PART, SUFFIX, Tape, read
 from constraintlab.telemetry.recorded import RecordingError
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,17 +8,22 @@ import webbrowser
 from pathlib import Path
 
 from constraintlab.limits.home import home
-from constraintlab.recordings import catalogue, page, play
+from constraintlab.recordings import catalogue, page, play, sides
+from constraintlab.recordings.tape import Tape
 from constraintlab.telemetry.recorded import RecordingError
 
 
-def listed(as_json: bool) -> int:
-    """Print the shipped recordings; 1 where one can't be read."""
+def listed(as_json: bool, png: Path | None = None) -> int:
+    """Print the shipped recordings and what bound in each, CPU beside GPU; 1 where one can't be
+    read. png: draw that instead, into this file."""
     try:
-        found = [catalogue.described(catalogue.find(name)) for name in catalogue.names()]
+        tapes = [catalogue.find(name) for name in catalogue.names()]
     except RecordingError as error:
         print(f"recordings: {error}", file=sys.stderr)
         return 1
+    if png is not None:
+        return _drawn(tapes, png)
+    found = [catalogue.described(tape) for tape in tapes]
     if as_json:
         print(json.dumps(found))
         return 0
@@ -28,6 +33,24 @@ def listed(as_json: bool) -> int:
         device = one["device"]
         where = f"{device['kind'].upper()}, {device['name']}, {one['date']}"
         print(f"{one['name']}: lab {one['lab']}, {where}; {', '.join(one['sources'])}")
+    if tapes:
+        print("\nWhat bound, run by run:")
+        rows = [("lab", *sides.NAMES.values()), *sides.table(tapes)]
+        wide = max(len(cpu) for _, cpu, _ in rows)
+        for lab, cpu, gpu in rows:
+            print(f"{lab:<4} {cpu:<{wide}}  {gpu}")
+    return 0
+
+
+def _drawn(tapes: list[Tape], png: Path) -> int:
+    from constraintlab.recordings.sides_chart import picture
+
+    try:
+        png.write_bytes(picture(sides.rows(tapes)).png())
+    except OSError as error:
+        print(f"recordings: {png} can't be written ({error.strerror})", file=sys.stderr)
+        return 1
+    print(png)
     return 0
 
 

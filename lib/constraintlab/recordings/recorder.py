@@ -18,10 +18,10 @@ from constraintlab.panel.ring import KINDS
 from constraintlab.recordings import tape
 from constraintlab.recordings.labels import kinds
 from constraintlab.recordings.start import VARIABLE
+from constraintlab.recordings.tape import PART
 from constraintlab.recordings.thin import LIMIT, Thinner, fitted
 from constraintlab.telemetry.recorded import RecordingError
 
-PART = ".part"
 SCENES = ("maps", "lanes", "stream", "latency")
 
 

@@ -26,7 +26,8 @@ from pathlib import Path
 from constraintlab.telemetry.recorded import RecordingError, head_of, origin, parsed
 
 KIND, VERSION = "lab recording", 1
-SUFFIX = ".jsonl.gz"
+SUFFIX, PART = ".jsonl.gz", ".part"
+"""How a recording's file ends, and what is before that while it is being written."""
 DEVICES = ("cpu", "gpu")
 NEEDS = {
     "view": ("panel", "view"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from constraintlab.attention.rung import Shape
+from constraintlab.bench.attention_tiles import CANDIDATES
 
 from .paged_reference import paged_reference, paged_tolerance, problem
 from .reference import reference, tolerance
@@ -61,6 +62,16 @@ def test_strided_inputs_are_read_in_place_and_left_alone(module):
     out = interpreted(module, "attend", q, k, v, scale=0.3)
     assert agrees(out, reference(q, k, v, scale=0.3), 1e-5)
     assert all(torch.equal(a, b) for a, b in zip(before, (q, k, v), strict=True))
+
+
+@pytest.mark.parametrize("row", sorted({r for rows in CANDIDATES.values() for r in rows}))
+def test_a_tile_of_one_s_own_changes_no_answer(row):
+    """Those that `bench attention` races on a GPU."""
+    from constraintlab.attention.triton_launch import Tile
+
+    q, k, v = Shape(1, 2, 1, 131, 200, 64, torch.float16).inputs()
+    out = interpreted("flash_triton", "attend", q, k, v, tile=Tile(*row))
+    assert agrees(out, reference(q, k, v), tolerance(q, k, v))
 
 
 def test_fused_refuses_more_keys_than_fit_and_names_flash():

@@ -1,0 +1,50 @@
+"""`Finding`: what was measured for a claim and the verdict on it; the verdicts' rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Two cells of the claims' table."""
+
+    measured: str
+    verdict: str
+
+    @classmethod
+    def nothing(cls, why: str) -> Finding:
+        """No figure, and the reason."""
+        return cls(f"not measured: {why}", "—")
+
+
+def busy(resident: float, peak: float) -> str:
+    """The verdict on "busy all the time, at a few percent of peak"; both in percent."""
+    if resident >= 95 and peak <= 10:
+        return "holds"
+    if resident >= 2 * peak:
+        return "in kind: busy says nothing of peak"
+    return "does not hold here"
+
+
+def falls(before: float, after: float) -> str:
+    """The verdict on "utilisation falls to about 60%"; in percent."""
+    if after >= before - 10:
+        return "does not hold here: it stays within ten points"
+    return "holds" if 50 <= after <= 70 else f"it falls, to {after:.0f}%"
+
+
+def doubles(gain: float, low: float) -> str:
+    """The verdict on "doubles throughput": the gain, and the lowest of its spread."""
+    if low >= 2:
+        return "holds"
+    return "holds, within its spread" if gain >= 2 else f"does not hold here: × {gain:.2f}"
+
+
+def binds(names: list[str], wanted: set[str]) -> str:
+    """The verdict on "then it binds": what bound, the largest share first."""
+    if names and names[0] in wanted:
+        return "holds"
+    if wanted & set(names):
+        return "close: it stands right behind"
+    return "does not hold here"

@@ -1,0 +1,1 @@
+"""The parts of `make gpu`, one a file, each with WHAT, LEAST, MOST and `run(here, say)`."""
