@@ -1,6 +1,7 @@
 """The article's claims, each beside what was measured: from what is shipped, by code.
 
-"The Constraint Never Disappears — It Migrates" says five things that can be tested. On the CPU the
+"The Constraint Never Disappears — It Migrates" says five things that can be tested, the first in
+two parts; C6 is its advice. On the CPU the
 labs' recordings hold what was measured; on a GPU the result of `make gpu` does. `python -m
 constraintlab.gpu.claims README.md` writes the table between its two markers.
 """
@@ -38,11 +39,13 @@ class Claim:
 CLAIMS = (
     Claim("C1", "naive attention: busy 98% of the time, at a few percent of peak",
           claims_cpu.busy, claims_gpu.busy),
-    Claim("C2", "flash, batching and fused kernels: utilisation falls to about 60%",
+    Claim("C1", "with flash, batching and fused kernels utilisation falls to about 60%",
           claims_cpu.falls, claims_gpu.falls),
-    Claim("C3", "then the KV cache binds", claims_cpu.kv, claims_gpu.kv),
-    Claim("C4", "paging doubles throughput", claims_cpu.paging, claims_gpu.paging),
-    Claim("C5", "then the delivery of tokens binds", claims_cpu.delivery, claims_gpu.delivery),
+    Claim("C2", "then the KV cache binds", claims_cpu.kv, claims_gpu.kv),
+    Claim("C3", "paging doubles throughput", claims_cpu.paging, claims_gpu.paging),
+    Claim("C4", "then the delivery of tokens binds", claims_cpu.delivery, claims_gpu.delivery),
+    Claim("C5", "then long answers make convoys: others wait behind them",
+          claims_cpu.convoys, claims_gpu.convoys),
 )  # fmt: skip
 
 

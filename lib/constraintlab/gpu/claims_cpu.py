@@ -74,6 +74,21 @@ def delivery(tapes: dict[str, Tape]) -> Finding:
     return Finding(f"{_names(narrow)} behind a narrow link; {_names(free)} without", held)
 
 
+def convoys(tapes: dict[str, Tape]) -> Finding:
+    """Lab 07: what the slowest first tokens waited for, and what another order is worth to who
+    asks for little."""
+    cause, order = (_event(tapes, "07", "reveal", "key", key) for key in ("cause", "mlfq"))
+    told = re.search(r"the slowest .*? spent \d+% of it waiting for .*?(?=\.)", _because(cause))
+    if not told or order is None or order.get("value") is None:
+        return Finding.nothing("lab 07 has no recording of it")
+    slowest = re.sub(r" \(by TTFT.*?\)", "", told[0]).replace(" of it ", " of their time ")
+    said = (
+        f"{slowest}; with who has had least served first, the "
+        f"short half's p90 is × {order['value']:.1f} shorter"
+    )
+    return Finding(said, finding.convoy(cause["truth"], order["value"]))
+
+
 def _event(tapes: dict[str, Tape], lab: str, do: str, key: str, value: str) -> dict | None:
     """The last event of that kind in a lab's recording."""
     events = tapes[lab].events if lab in tapes else ()

@@ -61,6 +61,11 @@ def delivery(rows: Rows) -> Finding:
     return Finding.nothing("`make gpu` streams to no reader; a GPU recording of lab 06 would tell")
 
 
+def convoys(rows: Rows) -> Finding:
+    """Lab 07 needs the same."""
+    return Finding.nothing("`make gpu` has no open load; a GPU recording of lab 07 would tell")
+
+
 def _missing(rows: Rows, *metrics: str) -> Finding | None:
     """That this run has no such figure, naming the first one, or None where it has them all."""
     absent = [metric for metric in metrics if metric not in rows]

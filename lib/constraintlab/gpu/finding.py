@@ -48,3 +48,12 @@ def binds(names: list[str], wanted: set[str]) -> str:
     if wanted & set(names):
         return "close: it stands right behind"
     return "does not hold here"
+
+
+def convoy(cause: str, shorter: float) -> str:
+    """The verdict on "others wait behind them": what the slowest waited for most, and by how much
+    shorter the short answers' wait is if long ones give way."""
+    behind = cause in ("a slot", "room in the KV pool", "other requests' prompts")
+    if behind and shorter >= 1.5:
+        return "holds"
+    return "in part: they wait, and order changes little" if behind else "does not hold here"

@@ -29,8 +29,8 @@ def run(name, *constraint):
     return {"do": "run", "name": name, "constraint": list(constraint)}
 
 
-def reveal(key, value=None, because=""):
-    return {"do": "reveal", "key": key, "value": value, "because": because}
+def reveal(key, value=None, because="", truth=""):
+    return {"do": "reveal", "key": key, "value": value, "because": because, "truth": truth}
 
 
 def row_of(metric, value, **other):
@@ -47,7 +47,7 @@ def test_readme_s_table_is_what_the_code_makes_of_what_is_shipped():
 def test_without_a_gpu_s_run_its_column_says_so_for_every_claim():
     lines = claims.table(claims.shipped_tapes(), None).splitlines()
     rows = [line for line in lines if line.startswith("| **C")]
-    assert len(rows) == len(CLAIMS) == 5
+    assert len(rows) == len(CLAIMS) == 6
     assert all(line.endswith(f"| {NO_RUN} | — |") for line in rows)
     assert "docs/gpu.md" in lines[-1]
 
@@ -94,6 +94,17 @@ def test_what_the_labs_found_is_read_from_their_own_words():
     assert found.verdict == "holds, behind a narrow link"
 
 
+def test_a_convoy_is_what_the_slowest_waited_for_and_what_another_order_is_worth():
+    because = "the slowest 3 of 100 (by TTFT, from 255 ms on) spent 97% of it waiting for a slot."
+    events = reveal("cause", None, because, "a slot"), reveal("mlfq", 4.36)
+    found = claims_cpu.convoys(tape("07", *events))
+    assert found.measured.startswith(
+        "the slowest 3 of 100 spent 97% of their time waiting for a sl"
+    )
+    assert "× 4.4 shorter" in found.measured and found.verdict == "holds"
+    assert claims_cpu.convoys(tape("07", events[0])).verdict == "—"
+
+
 def test_a_gpu_s_figures_come_from_its_own_rows():
     rows = row_of("naive_attention_kernel_resident", 99.0) | row_of(
         "naive_attention_peak_share", 4.2
@@ -129,6 +140,8 @@ def test_the_device_is_compared_from_the_first_rung_to_the_last_that_ran():
         (finding.doubles(1.2, 1.1), "does not hold here: × 1.20"),
         (finding.binds(["network"], {"network"}), "holds"),
         (finding.binds([], {"network"}), "does not hold here"),
+        (finding.convoy("its own prompt", 4.0), "does not hold here"),
+        (finding.convoy("a slot", 1.0), "in part: they wait, and order changes little"),
     ],
 )
 def test_a_verdict_is_a_rule_over_the_figures(rule, verdict):
