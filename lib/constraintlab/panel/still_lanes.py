@@ -32,6 +32,7 @@ def draw(
         at = x(lanes.now + t)
         made.line(at, 0, at, height + 4, ink["line"], under=True)
         made.words(at, height + 13, text, ink["quiet"], align)
+    made.words(-8, height + 13, "time, s", ink["quiet"], "right")
     for i, row in enumerate(shown.rows):
         y, s, end = (i + 0.5) * ROW, row.strength, 0.0
         for phase, start, stop in row.lane.spans:

@@ -111,10 +111,11 @@ def chart(theme: str):
     import altair as alt
 
     c = THEMES[theme]
-    x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), title="FLOP per byte",
+    intensity = "arithmetic intensity, FLOP per byte"
+    x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), title=intensity,
               axis=alt.Axis(format="~g", values=[10.0**i for i in range(-6, 7)],
                             grid=False))  # fmt: skip
-    y = alt.Y("y:Q", scale=alt.Scale(type="log", nice=True), title="FLOP/s",
+    y = alt.Y("y:Q", scale=alt.Scale(type="log", nice=True), title="arithmetic, FLOP/s",
               axis=alt.Axis(format="~s", values=[10**i for i in range(3, 18)], domain=False,
                             ticks=False))  # fmt: skip
     by = alt.Color("key:N", legend=None, scale=alt.Scale(

@@ -98,7 +98,7 @@ function tableNode(rows) {
   const table = node("table");
   rows.forEach((cells, i) => {
     const tr = table.appendChild(node("tr"));
-    for (const text of cells) tr.appendChild(node(i ? "td" : "th", "", text));
+    for (const text of cells) Object.assign(tr.appendChild(node(i ? "td" : "th", "", text)), i ? {} : { scope: "col" });
   });
   return table;
 }

@@ -100,6 +100,16 @@ function timeAxis(c, seconds, x, height, ink) {
     line(c, Math.round(x(t)) + 0.5, 0, Math.round(x(t)) + 0.5, height - LANE.axis + 4);
     words(c, t ? `−${-t} s` : "now", x(t), height - 7, ink.quiet, align, 60);
   }
+  words(c, "time, s", x(-Infinity) - 8, height - 7, ink.quiet, "right", x(-Infinity) - 8);
+}
+
+// A title that reads upwards, beside an axis; y: its middle.
+function upright(c, text, x, y, ink, room) {
+  c.save();
+  c.translate(x, y);
+  c.rotate(-Math.PI / 2);
+  words(c, text, 0, 0, ink, "center", room);
+  c.restore();
 }
 
 // Steps from point to point up to now, filled; `dash` for the line on top.

@@ -1,6 +1,6 @@
 // How long requests took: the share this fast or faster over seconds on a log axis, percentiles beside.
 
-const ECDF = { plot: 176, pad: 10, axis: 22, row: 18, names: 44, cell: 62, beside: 820 };
+const ECDF = { plot: 176, pad: 10, axis: 38, row: 18, names: 62, upright: 8, cell: 62, beside: 820 };
 
 class Latencies extends CanvasCard {
   constructor() {
@@ -20,6 +20,9 @@ class Latencies extends CanvasCard {
     c.font = `11px ${getComputedStyle(this.card.chart).fontFamily}`;
     c.textBaseline = "middle";
     this.axes(c, head, x, y, right, ink);
+    const [along, up] = said.axes ?? ["seconds on a log axis", "this fast or faster, %"];
+    upright(c, up, ECDF.upright, pad + plot / 2, ink.quiet, plot);
+    words(c, along, (names + right) / 2, y(0) + 29, ink.quiet, "center", right - names);
     if (head.slo) this.limit(c, head.slo, x, y, ink);
     const ends = head.curves.map((curve, i) => this.curve(c, curve, pairs(floats(buffers[i])), x, y, ink));
     const taken = [];
@@ -31,7 +34,7 @@ class Latencies extends CanvasCard {
     for (const [at, text] of levels) {
       c.strokeStyle = ink.line;
       line(c, x(low), Math.round(y(at)) + 0.5, right, Math.round(y(at)) + 0.5);
-      words(c, text, x(low) - 7, y(at), ink.quiet, "right", ECDF.names - 6);
+      words(c, text, x(low) - 7, y(at), ink.quiet, "right", ECDF.names - ECDF.upright - 14);
     }
     let free = -Infinity;
     for (const [at, text] of ticks) {
