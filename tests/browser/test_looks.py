@@ -74,7 +74,7 @@ def test_nothing_is_cut_and_nothing_covers_another(opened, lab, where):
 
 def test_what_is_cut_or_covered_would_be_found(opened):
     sheet = opened("01")
-    sheet.add_style_tag(content=".cl-chips { margin-left: -120px } .cl-lab { font-size: 40px }")
+    sheet.add_style_tag(content=".cl-chips { margin-left: -120px } .cl-note { margin-left: 90px }")
     found = "\n".join(sheet.evaluate("unfit", REPLAY))
     assert "cut by" in found and " × " in found
 
@@ -91,7 +91,7 @@ def test_every_word_can_be_read(opened, scheme):
 
 def tabbed(sheet, most=60):
     """What the Tab key comes to from the top of the page, until it leaves it."""
-    sheet.evaluate("document.activeElement.blur()")
+    sheet.locator("main").evaluate("e => { e.tabIndex = -1; e.focus(); }")
     found = []
     for _ in range(most):
         sheet.keyboard.press("Tab")

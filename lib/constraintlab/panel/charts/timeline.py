@@ -132,5 +132,5 @@ def chart(theme: str):
     )  # fmt: skip
     return alt.layer(rim, lines, ends).properties(
         width=WIDTH, height=150, autosize=FIXED,
-        padding={"left": 58, "right": 168, "top": 8, "bottom": 38},
+        padding={"left": 58, "right": 204, "top": 8, "bottom": 38},
     )  # fmt: skip

@@ -32,13 +32,13 @@ class RequestLanes extends CanvasCard {
       bar(c, PHASES[phase], x(start), x(last), middle(row), ink);
       ends[row] = Math.max(ends[row], last);
     }
+    c.globalAlpha = 1;
     head.rows.forEach(({ number, label, ended, strength }, row) => {
-      c.globalAlpha = strength;
-      const fits = c.measureText(label).width <= names - 8;
-      words(c, fits ? label : String(number), names - 8, middle(row), ink.text, "right", names - 8);
+      // Bars fade, words do not: they must still be read.
+      const fits = c.measureText(label).width <= names - 8, tone = strength < 1 ? ink.quiet : ink.text;
+      words(c, fits ? label : String(number), names - 8, middle(row), tone, "right", names - 8);
       words(c, ended, x(ends[row]) + 5, middle(row), ink.quiet, "left", after - 6);
     });
-    c.globalAlpha = 1;
     if (head.rest) words(c, head.rest, names, middle(head.rows.length), ink.quiet, "left", inner);
     this.strips(c, head, said, trail(floats(buffers[1])), x, ink);
   }

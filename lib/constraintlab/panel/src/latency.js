@@ -11,7 +11,9 @@ class Latencies extends CanvasCard {
   // The table stands beside the curves where there is room, else below.
   paint(head, said, buffers, ink) {
     const width = this.card.chart.clientWidth, { plot, pad, axis, row, names, cell, beside } = ECDF;
-    const table = Math.min(width - 4, 128 + cell * said.columns.length), high = row * (1 + said.curves.length);
+    const table = Math.min(width - 4, 128 + cell * said.columns.length);
+    // Where names and figures have no room side by side, names stand over them.
+    const stacked = table < 90 + 56 * said.columns.length, high = row * (1 + said.curves.length * (stacked ? 2 : 1));
     const wide = width >= beside, right = wide ? width - table - 34 : width - 8;
     const height = pad + plot + axis + (wide ? 0 : 10 + high);
     const c = surface(this.canvas, width, height), [low, end] = head.span;
@@ -27,7 +29,7 @@ class Latencies extends CanvasCard {
     const ends = head.curves.map((curve, i) => this.curve(c, curve, pairs(floats(buffers[i])), x, y, ink));
     const taken = [];
     head.curves.forEach(({ name, tone }, i) => ends[i] && label(c, name, ends[i], [names, wide ? right + 26 : right, y(0)], taken, ink, ink.tones[tone]));
-    this.table(c, said, wide ? right + 34 : 0, wide ? pad : pad + plot + axis + 10, table, ink);
+    this.table(c, said, wide ? right + 34 : 0, wide ? pad : pad + plot + axis + 10, table, stacked, ink);
   }
 
   axes(c, { span: [low, end], ticks, levels }, x, y, right, ink) {
@@ -73,17 +75,18 @@ class Latencies extends CanvasCard {
     return corners[corners.length - 1];
   }
 
-  table(c, { columns, curves }, left, top, width, ink) {
+  table(c, { columns, curves }, left, top, width, stacked, ink) {
     const { row, cell } = ECDF, last = left + width;
-    const at = (k) => last - Math.min(cell, (width - 90) / columns.length) * (columns.length - 1 - k);
+    const each = Math.min(cell, (width - (stacked ? 0 : 90)) / columns.length);
+    const at = (k) => last - each * (columns.length - 1 - k), room = stacked ? last : at(0) - 39;
     const middle = (i) => top + row * i + row / 2;
     columns.forEach((text, k) => words(c, text, at(k), middle(0), ink.quiet, "right", cell));
     curves.forEach(({ name, tone, dash, wide, cells }, i) => {
-      const y = middle(i + 1);
+      const y = middle(1 + i * (stacked ? 2 : 1)), under = stacked ? y + row - 2 : y;
       ruleOver(c, left, last, y - row / 2, ink.line);
       steps(c, [[[left + 2, y], [left + SWATCH, y]]], ink.tones[tone], dash, wide);
-      words(c, name, left + SWATCH + 7, y, ink.text, "left", at(0) - left - SWATCH - 46, true);
-      cells.forEach((text, k) => words(c, text, at(k), y, text.startsWith("n <") ? ink.quiet : ink.text, "right", cell));
+      words(c, name, left + SWATCH + 7, y, ink.text, "left", room - left - SWATCH - 7, true);
+      cells.forEach((text, k) => words(c, text, at(k), under, text.startsWith("n <") ? ink.quiet : ink.text, "right", cell));
     });
   }
 
