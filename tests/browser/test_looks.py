@@ -74,9 +74,17 @@ def test_nothing_is_cut_and_nothing_covers_another(opened, lab, where):
 
 def test_what_is_cut_or_covered_would_be_found(opened):
     sheet = opened("01")
-    sheet.add_style_tag(content=".cl-chips { margin-left: -120px } .cl-note { margin-left: 90px }")
-    found = "\n".join(sheet.evaluate("unfit", REPLAY))
-    assert "cut by" in found and " × " in found
+    heading = ".cl-heading { margin-left: 1100px; white-space: nowrap }"
+    sheet.add_style_tag(content=f".cl-chips {{ margin-left: -120px }} {heading}")
+    sheet.evaluate("""() => {
+        const c = document.querySelector(".cl-worth canvas").getContext("2d");
+        c.setTransform(1, 0, 0, 1, 0, 0);
+        c.fillText("outside", c.canvas.width, 50);
+    }""")
+    found = sheet.evaluate("unfit", REPLAY)
+    assert any(line.startswith("Constraint panel | recorded") for line in found)
+    assert any("cut by" in line and "outside" in line for line in found)
+    assert any("cut by" in line and "Migration" in line for line in found)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
