@@ -41,7 +41,8 @@ def gains(found: Migration, theme: str, row: float, names: float) -> dict:
     x = alt.X("x:Q", axis=axis, title="gain, × of throughput before", scale=scale)
     tall = row * len(rows(found))
     over = alt.Axis(title="fix", titleAngle=0, titleAlign="left", titleX=-names, titleY=-9,
-                    labels=False, ticks=False, domain=False, grid=False)  # fmt: skip
+                    titleBaseline="middle", labels=False, ticks=False, domain=False,
+                    grid=False)  # fmt: skip
     y = alt.Y("y:Q", axis=over, scale=alt.Scale(domain=[0, tall], reverse=True, nice=False))
     one = layer([{"x": 1}]).mark_rule(color=c["quiet"]).encode(x=x)
     layers = [one, layer(rules).mark_rule(color=c["quiet"], strokeWidth=1.5).encode(

@@ -47,6 +47,8 @@ def spec(found: Migration, theme: str) -> dict:
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "hconcat": [_labs(found, theme), gains(found, theme, ROW, LEFT + APART - COLUMNS["fix"])],
         "spacing": APART,
+        # By their frames: a head that the gains have over the labs must not push them away.
+        "bounds": "flush",
         "title": {"text": textwrap.wrap(found.title, 100), "fontSize": 14, "anchor": "start",
                   "offset": 12, "subtitle": f"every lab and fix; gains on a log axis: {said}"},
         "config": {**config(theme), "background": THEMES[theme]["page"]},

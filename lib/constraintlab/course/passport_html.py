@@ -39,6 +39,8 @@ ol.strip b { display: inline-block; width: 20px; text-align: center; border-radi
   margin-right: 4px; font-weight: 400; print-color-adjust: exact }
 figure { margin: 20px 0; overflow-x: auto }
 figure svg { max-width: 100%; min-width: 640px; height: auto }
+@media (max-width: 640px) { body { padding: 16px 12px 48px } dl { grid-template-columns: 1fr }
+  table { display: block; overflow-x: auto } }
 .dark { display: none }
 @media (prefers-color-scheme: dark) { .dark { display: block } .light { display: none } }
 @media print { :root { LIGHT } body { padding: 0; max-width: none; font-size: 12px }
