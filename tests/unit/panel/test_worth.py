@@ -116,6 +116,13 @@ def test_the_title_says_how_much_the_best_fix_gives():
     assert finding(predicted=None, measured=None) == "A fix to bandwidth is worth most: ×2.2"
 
 
+def test_of_fixes_worth_the_same_the_title_names_the_constraint_s():
+    tied = {"constraint": (R.SLOTS,), "worth": worth_of(bandwidth=1.5, slots=1.499)}
+    assert finding(**tied).startswith("A fix to slots is worth most")
+    apart = {"constraint": (R.SLOTS,), "worth": worth_of(bandwidth=1.6, slots=1.5)}
+    assert finding(**apart).startswith("A fix to bandwidth is worth most")
+
+
 def test_the_title_promises_nothing_where_no_fix_gives_anything():
     assert finding(worth=worth_of(bandwidth=1.004)) == "No single fix changes anything"
     together = "No single fix helps: the limits stand close together"

@@ -18,6 +18,8 @@ BESIDE = 84
 """Pixels right of the longest bar, for its number, however narrow the chart is."""
 LEAST = 0.5
 """The chart's scale never zooms in further than this gain, so that 1% looks like 1%."""
+TIE = 1.01
+"""Two fixes whose worth differs by less than this factor are worth the same."""
 CHANGES = 1.005
 """A fix worth less than this reads `no change`."""
 
@@ -86,7 +88,10 @@ def title(v: Verdict | None) -> tuple[str, str]:
     ranked = sorted(known, key=lambda r: -v.worth[r])
     if not ranked or v.worth[ranked[0]] < CHANGES:
         return "No single fix changes anything", shows
-    best, rest, x = ranked[0], ranked[1:], now(v)
+    # Of fixes that are worth the same, the constraint's comes first: it is what the verdict names.
+    same = [r for r in v.constraint if r in known and v.worth[r] * TIE >= v.worth[ranked[0]]]
+    best = (same or ranked)[0]
+    rest, x = [r for r in ranked if r is not best], now(v)
     change = f"{si(x)} → {si(x * v.worth[best], v.unit)}" if x else times(v.worth[best])
     if math.isinf(v.worth[best]):
         change = "no other limit is in sight"
