@@ -11,8 +11,8 @@ from constraintlab.course.progress import Progress
 CONTROLS = ("predict-choice", "predict-sure")
 """Controls a person uses here; each has a browser test that it reacts."""
 
-DARK = "#111418"
-"""Letters on a button that is set off."""
+LIT, DARK = "#4dd0e1", "#111418"
+"""A button that is set off, and its letters: JupyterLab's own white on cyan can't be read."""
 
 
 class Prediction:
@@ -75,7 +75,7 @@ class Prediction:
                 def mark(chosen):
                     for value, b in buttons.items():
                         b.button_style = "info" if value == chosen else ""
-                        # White, which JupyterLab takes, can't be read on it.
+                        b.style.button_color = LIT if value == chosen else None
                         b.style.text_color = DARK if value == chosen else None
 
                 def clicked(value):
