@@ -143,6 +143,8 @@ def test_a_replay_is_played_without_a_mouse(opened):
     sheet.locator(".replay-tab").nth(1).focus()
     sheet.keyboard.press("Enter")
     assert sheet.locator(".cl-missing").is_visible()
+    sheet.add_style_tag(content=":focus-visible { outline: none !important }")
+    assert not any(stop["seen"] for stop in tabbed(sheet)), "a focus that is not seen is told"
 
 
 def test_a_screen_reader_hears_verdicts_and_not_every_frame(opened):
