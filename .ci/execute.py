@@ -25,16 +25,16 @@ def _stills(path):
     from ipywidgets.widgets import widget
     from constraintlab.panel import Panel
     shown = {{k: p for k, p in widget._instances.items() if isinstance(p, Panel)}}
-    taken = {{k: base64.b64encode(p.png()).decode() for k, p in shown.items()}}
+    taken = {{k: [base64.b64encode(p.png()).decode(), p.text()] for k, p in shown.items()}}
     with open(path, "w") as file:
         json.dump(taken, file)
 _stills({path!r})
 """
-"""Asked of the kernel after the last cell: a file with {{model id: PNG}} of every panel."""
+"""Asked of the kernel after the last cell: a file with {model id: [PNG, words]} of every panel."""
 
 
-def run(notebook, folder: Path, home: Path) -> dict[str, str]:
-    """Execute all cells in `folder`; returns the panels' last pictures."""
+def run(notebook, folder: Path, home: Path) -> dict[str, list[str]]:
+    """Execute all cells in `folder`; returns the panels' last pictures, with their words."""
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
         store_widget_state=False, record_timing=False, coalesce_streams=True,
@@ -49,7 +49,7 @@ def run(notebook, folder: Path, home: Path) -> dict[str, str]:
     return json.loads(stills.read_text())
 
 
-def tidy(notebook, stills: dict[str, str]) -> None:
+def tidy(notebook, stills: dict[str, list[str]]) -> None:
     """Leave what a reader without a kernel can see, and nothing of this machine's run but that."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata.get("language_info", {}).clear()
@@ -59,7 +59,8 @@ def tidy(notebook, stills: dict[str, str]) -> None:
         for output in cell.get("outputs", []):
             view = output.get("data", {}).pop(WIDGET, None)
             if view and view["model_id"] in stills:
-                output.data["image/png"] = stills[view["model_id"]]
+                output.data["image/png"], words = stills[view["model_id"]]
+                output.metadata["image/png"] = {"alt": words}
 
 
 def recorded(path: Path) -> None:

@@ -79,6 +79,25 @@ def test_it_can_be_heard_and_walked_through(live):
         assert live.page.evaluate(focused), f"the keyboard goes on to the {name}"
 
 
+def test_its_buttons_are_reached_seen_and_pressed_by_keyboard(live):
+    page, table = live.page, live.panel.locator(".cl-numbers")
+    outline = "getComputedStyle(document.activeElement).outline"
+    look = "document.activeElement.className"
+    live.panel.locator(".panel-pause").focus()
+    page.keyboard.press("Tab")
+    assert "panel-table" in page.evaluate(look) and "solid 2px" in page.evaluate(outline)
+    page.keyboard.press("Enter")
+    assert table.is_visible()
+    page.keyboard.press("Space")
+    assert not table.is_visible()
+    page.keyboard.press("Shift+Tab")
+    assert "panel-pause" in page.evaluate(look) and "solid 2px" in page.evaluate(outline)
+    page.keyboard.press("Space")
+    assert live.panel.get_attribute("data-paused") == "true"
+    page.keyboard.press("Space")
+    assert live.panel.get_attribute("data-paused") == "false"
+
+
 @pytest.mark.reacts("panel-pause")
 def test_pause_acts_within_250_ms_while_a_cell_is_busy_and_holds_for_all(live):
     button = live.panel.locator(".panel-pause")

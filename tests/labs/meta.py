@@ -18,6 +18,7 @@ TOPS = "home|Users|root|tmp|private|var|usr|opt|mnt|srv|workspaces?"
 """Folders at the top of a file system in which people keep a clone, a venv or a scratch file."""
 PATH = re.compile(rf"(?<![\w.:/])(/({TOPS})/[\w.]|[A-Z]:\\\w)|{re.escape(str(ROOT))}\b")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,}\b")
+IMAGE, SAID = re.compile(r"<img\b[^>]*>"), re.compile(r"\balt=\"[^\"]*\w")
 
 
 def source(cell: dict) -> str:
@@ -92,6 +93,21 @@ def stored_errors(notebook: dict) -> list[str]:
         for output in cell.get("outputs", [])
         if output["output_type"] == "error"
     ]
+
+
+def silent_pictures(notebook: dict) -> list[str]:
+    """Pictures without a word for who can't see them: nbconvert takes `alt` from the metadata."""
+    found = []
+    for i, cell in code(notebook):
+        for output in cell.get("outputs", []):
+            data, metadata = output.get("data", {}), output.get("metadata", {})
+            for kind in data:
+                if kind.startswith("image/") and not metadata.get(kind, {}).get("alt", "").strip():
+                    found.append(f"cell {i} stores a picture without words: `make execute`")
+            for image in IMAGE.findall("".join(data.get("text/html", ""))):
+                if not SAID.search(image):
+                    found.append(f"cell {i} stores an <img> without words")
+    return found
 
 
 def private_outputs(notebook: dict) -> list[str]:

@@ -186,6 +186,21 @@ def test_exercises_need_a_solution_and_a_checker(good):
     assert "no cell is tagged exercise" in no_tag
 
 
+@pytest.mark.parametrize(
+    ("data", "metadata", "complaints"),
+    [
+        ({"image/png": "x"}, {"image/png": {"alt": "compute binds"}}, 0),
+        ({"image/png": "x"}, {}, 1),
+        ({"image/png": "x"}, {"image/png": {"alt": " "}}, 1),
+        ({"text/html": '<img alt="compute binds" src="data:">'}, {}, 0),
+        ({"text/html": '<img alt="" src="data:"><img src="data:">'}, {}, 2),
+    ],
+)
+def test_pictures_are_stored_with_words(data, metadata, complaints):
+    output = said("x", **data) | {"metadata": metadata}
+    assert len(meta.silent_pictures({"cells": [cell("p", output)]})) == complaints
+
+
 def test_there_are_labs():
     assert len(LABS) >= 2 and [p.name for p in LABS] == [p.name for p in SOLUTIONS]
 
@@ -195,7 +210,7 @@ def test_there_are_labs():
     "complaints",
     [
         meta.unstored_checks, meta.stored_widgets, meta.stored_errors, meta.private_outputs,
-        meta.odd_kernel,
+        meta.odd_kernel, meta.silent_pictures,
     ],
 )  # fmt: skip
 def test_every_notebook(name, complaints):

@@ -18,9 +18,8 @@ class Result:
         return f"{'✓ right' if self.ok else '✗ not yet'}: {self.message}"
 
     def _repr_mimebundle_(self, **_) -> dict:
-        colour = "#009E73" if self.ok else "#D55E00"
         mark, rest = str(self).split(" ", 1)
-        html = f'<span style="color:{colour};font-weight:700">{mark}</span> {escape(rest)}'
+        html = f"<b>{mark}</b> {escape(rest)}"
         return {"text/plain": str(self), "text/html": html}
 
 

@@ -21,7 +21,7 @@ def beside(
     columns = dict(columns or {})
     rows = [
         (
-            f.fix, _gain(f.predicted), _gain(f.measured), f"{f.error:+.0%}",
+            f.fix, _gain(f.predicted), _gain(f.measured), _off(f.error),
             "yes" if f.inside else "no", _names(f.then), _names(f.bound),
             *(str(cells.get(key, "")) for cells in columns.values()),
         )
@@ -29,6 +29,12 @@ def beside(
     ]  # fmt: skip
     heads = ("fix", "predicted", "measured", "off by", "inside", "to bind then", "bound", *columns)
     return Table(heads, rows, " ".join(filter(None, (note, str(score)))))
+
+
+def _off(error: float) -> str:
+    """Without a sign where nothing is left to say it of: `-0%` is no error."""
+    text = f"{error:+.0%}"
+    return "0%" if text in ("+0%", "-0%") else text
 
 
 def _gain(e: Estimate) -> str:

@@ -124,7 +124,8 @@ class InFlight:
                 f"</td>{cell}{rate:,.0f} tok/s</td>{cell}{ms:.2f} ms</td><td>{bar}</div></td></tr>"
             )
         names = ("in flight", "throughput", "a step", "")
-        head = "".join(f"{cell}<b>{name}</b></td>" for name in names)
+        th = cell.replace("<td", '<th scope="col"')
+        head = "".join(f"{th}{name}</th>" for name in names)
         style = "font-variant-numeric:tabular-nums;margin-left:0"
         note = f'<div class="inflight-note" style="opacity:.75">{escape(self._note)}</div>'
         return f'{note}<table style="{style}"><tr>{head}</tr>{"".join(rows)}</table>'

@@ -110,7 +110,8 @@ class Knobs:
         cell = '<td style="padding:1px 14px 1px 0;text-align:right">'
         names = ("link", "delay", "slow reader", "tok/s to the clients", "a client waits",
                  "the server makes a token in")  # fmt: skip
-        head = "".join(f"{cell}<b>{name}</b></td>" for name in names)
+        th = cell.replace("<td", '<th scope="col"')
+        head = "".join(f"{th}{name}</th>" for name in names)
         rows = []
         for setting, (rate, client, server) in self.seen.items():
             carries, delay, slow = setting

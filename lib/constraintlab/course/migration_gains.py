@@ -14,8 +14,9 @@ WIDE = 200
 """Pixels."""
 
 
-def gains(found: Migration, theme: str, row: float) -> dict:
-    """A part of a Vega-Lite spec, on a log axis. row: pixels from row to row."""
+def gains(found: Migration, theme: str, row: float, names: float) -> dict:
+    """A part of a Vega-Lite spec, on a log axis. row: pixels from row to row; names: how far left
+    of it the fixes' names begin."""
     import altair as alt
 
     def layer(values):
@@ -35,10 +36,14 @@ def gains(found: Migration, theme: str, row: float) -> dict:
     ends = [d["x"] for d in dots] + [r[k] for r in rules for k in ("x", "x2")]
     low, high = min([0.7, *(0.9 * e for e in ends)]), max([2.5, *(1.1 * e for e in ends)])
     ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
-    axis = alt.Axis(values=ticks, labelExpr="'×' + format(datum.value, '~g')", title=None)
-    x = alt.X("x:Q", axis=axis, scale=alt.Scale(type="log", domain=[low, high], nice=False))
+    axis = alt.Axis(values=ticks, labelExpr="'×' + format(datum.value, '~g')")
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    x = alt.X("x:Q", axis=axis, title="gain, × of throughput before", scale=scale)
     tall = row * len(rows(found))
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, tall], reverse=True, nice=False))
+    over = alt.Axis(title="fix", titleAngle=0, titleAlign="left", titleX=-names, titleY=-9,
+                    titleBaseline="middle", labels=False, ticks=False, domain=False,
+                    grid=False)  # fmt: skip
+    y = alt.Y("y:Q", axis=over, scale=alt.Scale(domain=[0, tall], reverse=True, nice=False))
     one = layer([{"x": 1}]).mark_rule(color=c["quiet"]).encode(x=x)
     layers = [one, layer(rules).mark_rule(color=c["quiet"], strokeWidth=1.5).encode(
         x=x, x2="x2:Q", y=y)]  # fmt: skip

@@ -19,11 +19,17 @@ from constraintlab.panel.picture import Picture
 LEFT, ROW = 656, 19
 """Pixels: width of the labs, and from row to row."""
 
+APART = 16
+"""Between labs and gains."""
+
 COLUMNS = {
     "lab": 0, "mark": 136, "label": 151, "note": 232, "fix": 350,
     "before": 532, "after": 570, "bound": 584,
 }  # fmt: skip
 """Pixels from the left."""
+
+HEADS = ((0, "lab"), (128, "ended at"), (524, "bound before → after"))
+"""Over the columns; the axis of the gains says 'fix' over its own."""
 
 ROOM = {"note": 19, "fix": 28}
 """Characters that fit before the next column."""
@@ -39,11 +45,12 @@ def spec(found: Migration, theme: str) -> dict:
     said = "○ predicted, with its interval   ● measured"
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "hconcat": [_labs(found, theme), gains(found, theme, ROW)],
-        "spacing": 16,
+        "hconcat": [_labs(found, theme), gains(found, theme, ROW, LEFT + APART - COLUMNS["fix"])],
+        "spacing": APART,
+        # By their frames: a head that the gains have over the labs must not push them away.
+        "bounds": "flush",
         "title": {"text": textwrap.wrap(found.title, 100), "fontSize": 14, "anchor": "start",
-                  "offset": 12, "subtitle": "each lab's last constraint · each fix, what bound "
-                  f"before → after, and its gain on a log axis: {said}"},
+                  "offset": 12, "subtitle": f"every lab and fix; gains on a log axis: {said}"},
         "config": {**config(theme), "background": THEMES[theme]["page"]},
         "padding": 12,
     }  # fmt: skip
@@ -89,6 +96,7 @@ def _labs(found: Migration, theme: str) -> dict:
         drawn.append(layer(some).mark_text(fontSize=11 if some is marks else 10,
                                            baseline="middle").encode(
             x=x, y=y, text="mark:N", color=alt.Color("ink:N", scale=None)))  # fmt: skip
+    texts += [{"x": at, "y": -9, "text": text, "ink": "quiet"} for at, text in HEADS]
     words = [([t for t in texts if t["ink"] == ink], ink, "left") for ink in ("text", "quiet")]
     for some, ink, align in (*words, (arrows, "quiet", "center")):
         drawn.append(layer(some).mark_text(

@@ -37,7 +37,10 @@ ol.strip li { background: var(--card); border: 1px solid var(--line); border-rad
   padding: 4px 10px 4px 6px }
 ol.strip b { display: inline-block; width: 20px; text-align: center; border-radius: 3px;
   margin-right: 4px; font-weight: 400; print-color-adjust: exact }
-figure { margin: 20px 0; overflow-x: auto } figure svg { max-width: 100%; height: auto }
+figure { margin: 20px 0; overflow-x: auto }
+figure svg { max-width: 100%; min-width: 640px; height: auto }
+@media (max-width: 640px) { body { padding: 16px 12px 48px } dl { grid-template-columns: 1fr }
+  table { display: block; overflow-x: auto } }
 .dark { display: none }
 @media (prefers-color-scheme: dark) { .dark { display: block } .light { display: none } }
 @media print { :root { LIGHT } body { padding: 0; max-width: none; font-size: 12px }
@@ -108,8 +111,8 @@ def _map(progress: Progress) -> str:
         svg = vl_convert.vegalite_to_svg(spec(found, theme))
         # Both pictures are in one document: an id may be there once.
         svg = re.sub(r'(id="|url\(#)(?=\w)', rf"\1{theme}-", svg)
-        drawn += f'<figure class="{theme}" role="img" aria-label="{escape(found.text)}">{svg}'
-        drawn += "</figure>"
+        words = f'role="img" aria-label="{escape(found.text)}"'
+        drawn += f'<figure class="{theme}" tabindex="0" {words}>{svg}</figure>'
     return drawn
 
 
@@ -118,7 +121,7 @@ def _pairs(pairs: list[tuple[str, str]]) -> str:
 
 
 def _table(table: Table) -> str:
-    heads = "".join(f"<th>{escape(h)}</th>" for h in table.headings)
+    heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in table.headings)
     body = ""
     for row in table.rows:
         short = [' class="short"' if len(cell) <= 14 else "" for cell in row]

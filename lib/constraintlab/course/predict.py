@@ -11,6 +11,9 @@ from constraintlab.course.progress import Progress
 CONTROLS = ("predict-choice", "predict-sure")
 """Controls a person uses here; each has a browser test that it reacts."""
 
+LIT, DARK = "#4dd0e1", "#111418"
+"""A button that is set off, and its letters: JupyterLab's own white on cyan can't be read."""
+
 
 class Prediction:
     """A question with a few answers; the learner's click is kept, and no click is an answer too.
@@ -65,20 +68,22 @@ class Prediction:
             def row(labels, name, act, chosen):
                 """Buttons of which one is marked. labels: value → what its button says."""
                 buttons = {
-                    value: w.Button(
-                        description=label,
-                        layout=w.Layout(width="auto"),
-                        button_style="info" if value == chosen else "",
-                    )
+                    value: w.Button(description=label, layout=w.Layout(width="auto"))
                     for value, label in labels.items()
                 }
 
+                def mark(chosen):
+                    for value, b in buttons.items():
+                        b.button_style = "info" if value == chosen else ""
+                        b.style.button_color = LIT if value == chosen else None
+                        b.style.text_color = DARK if value == chosen else None
+
                 def clicked(value):
                     act(value)
-                    for other, b in buttons.items():
-                        b.button_style = "info" if other == value else ""
+                    mark(value)
                     note.value = self._note()
 
+                mark(chosen)
                 for value, b in buttons.items():
                     b.on_click(lambda _, value=value: clicked(value))
                     b.add_class(name)

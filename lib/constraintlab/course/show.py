@@ -97,11 +97,12 @@ class Diff:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        tint = {"+": "rgba(0,158,115,.18)", "-": "rgba(213,94,0,.18)"}
+        # Neutral, for colours mean resources; the signs say it, too.
+        looks = {"+": "background:rgba(128,136,148,.25)", "-": "opacity:.65"}
         rows = []
         for line in self.lines:
-            colour = "" if line[:3] in ("+++", "---") else tint.get(line[:1], "")
-            style = f' style="background:{colour}"' if colour else ""
+            look = "" if line[:3] in ("+++", "---") else looks.get(line[:1], "")
+            style = f' style="{look}"' if look else ""
             rows.append(f"<div{style}>{escape(line) or '&nbsp;'}</div>")
         return f'<pre style="line-height:1.35">{"".join(rows)}</pre>'
 

@@ -108,7 +108,8 @@ class Switching:
             at = [times[int(q * (len(times) - 1))] for q in (0.5, 0.9, 1.0)]
             parts = (("▶ " if order == self.order else "") + order, f"{len(times)}", *map(ms, at))
             rows.append("<tr>" + "".join(f"{cell}{escape(p)}</td>" for p in parts) + "</tr>")
-        head = "".join(f"{cell}<b>{name}</b></td>" for name in heads)
+        th = cell.replace("<td", '<th scope="col"')
+        head = "".join(f"{th}{name}</th>" for name in heads)
         style = "font-variant-numeric:tabular-nums;margin-left:0"
         note = f'<div class="knob-note" style="opacity:.75">{escape(self._note)}</div>'
         return f'{note}<table style="{style}"><tr>{head}</tr>{"".join(rows)}</table>'

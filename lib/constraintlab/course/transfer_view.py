@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from itertools import groupby
 
+from constraintlab.course.predict import DARK, LIT
 from constraintlab.course.transfer import ASKED, CHOICES, FORMS, Card, Transfer
 
 CONTROLS = ("transfer-constraint", "transfer-next", "transfer-turn", "transfer-hand-in")
@@ -24,6 +25,7 @@ def view(test: Transfer):
     asked = {
         what: w.RadioButtons(
             options=[(r.label, r) for r in CHOICES], value=None, description="",
+            tooltip=QUESTIONS[what],
             layout=w.Layout(width="220px"),
         )
         for what in ASKED
@@ -31,6 +33,7 @@ def view(test: Transfer):
     turns = {step: w.Button(description=text, layout=auto)
              for step, text in ((-1, "‹ card before"), (1, "next card ›"))}  # fmt: skip
     hand_in = w.Button(description="hand in", layout=auto, button_style="info")
+    hand_in.style.button_color, hand_in.style.text_color = LIT, DARK
 
     def draw():
         card, said, done = test.cards[at], test.answers[at], test.done

@@ -95,7 +95,7 @@ class Event:
         spans = []
         for name, data in self.spans():
             shown = escape(data.decode(errors="replace").replace("\r", "\\r").replace("\n", "\\n"))
-            style = "font-weight:700;text-decoration:underline" if name == "text" else "opacity:.6"
+            style = "font-weight:700;text-decoration:underline" if name == "text" else "opacity:.7"
             spans.append(f'<span style="{style}" title="{name}">{shown}</span>')
         html = f'<code style="white-space:pre-wrap;word-break:break-all">{"".join(spans)}</code>'
         return {"text/plain": str(self), "text/html": html}

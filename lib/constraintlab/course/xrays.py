@@ -52,7 +52,7 @@ def longest(found: Sequence[tuple[int, Xray]], arch: str) -> int | None:
     return max(good, default=None)
 
 
-def chart(found: Sequence[tuple[int, Xray]]):
+def chart(found: Sequence[tuple[int, Xray]]) -> Picture | Text:
     """Shared memory and spills over the row's length, with each chip's limit."""
     if not found:
         return Text("**n/a**: nothing was x-rayed")
@@ -63,4 +63,4 @@ def chart(found: Sequence[tuple[int, Xray]]):
         }
         for n, x in found
     ]  # fmt: skip
-    return Picture(lambda theme: chip.spec(rows, theme), chip.title(rows))
+    return Picture(lambda theme: chip.spec(rows, theme), chip.text(rows))

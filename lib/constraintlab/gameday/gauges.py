@@ -30,6 +30,8 @@ ROWS = (
 )
 """(label, what of a sample, unit, what of the last seconds: the newest, a mean, a percentile)"""
 
+HEAD = '<th scope="col" style="padding:0 16px 0 0;text-align:left">{}</th>'
+
 ADDED = {
     "server.streams_paused": ("server.streams_coalescing",),
     "server.host_draw_cores": ("server.host_schedule_cores",),
@@ -44,14 +46,18 @@ def html(samples: Sequence[Sample], seconds: float) -> str:
         return "<i>nobody has looked yet</i>"
     window = Window.of([s for s in samples if s.t > samples[-1].t - seconds])
     cell = '<td style="padding:0 16px 0 0;white-space:nowrap">'
-    rows = []
+    heads = ("of the server", f"now, or in {seconds:.0f} s", "how it went")
+    rows = [f"<tr>{''.join(HEAD.format(escape(h)) for h in heads)}</tr>"]
     for label, name, unit, kind in ROWS:
         values = [_sum(s, name) for s in samples[-WIDE:]]
         known = [v for v in values if v is not None]
         top = 1.0 if unit == "%" else max(known, default=0.0)
         told = _told(window, name, unit, kind)
         row = (label, told, "" if kind == "p99" else bars(values, top))
-        rows.append("<tr>" + "".join(f"{cell}{escape(part)}</td>" for part in row) + "</tr>")
+        # Bars say nothing to who hears them, and the number beside them does.
+        cells = (cell, cell, cell.replace("<td", '<td aria-hidden="true"'))
+        parts = (f"{at}{escape(part)}</td>" for at, part in zip(cells, row, strict=True))
+        rows.append(f"<tr>{''.join(parts)}</tr>")
     style = "font-variant-numeric:tabular-nums;line-height:1.35;margin-left:0"
     return f'<table class="desk-gauges" style="{style}">{"".join(rows)}</table>'
 

@@ -70,6 +70,11 @@ def span(latency: Latency) -> tuple[float, float]:
     return max(below, default=TICKS[0]), high
 
 
+def axes(latency: Latency) -> tuple[str, str]:
+    """What stands along the time axis and along the other one."""
+    return f"{latency.name}, seconds on a log axis", f"{latency.of}s this fast or faster, %"
+
+
 def ticks(latency: Latency) -> list[tuple[float, str]]:
     """(seconds, text) on the time axis."""
     low, high = span(latency)
@@ -103,6 +108,7 @@ def pack(latency: Latency | None) -> Packed:
         "ticks": [list(t) for t in ticks(latency)],
         "top": top(latency),
         "levels": [list(at) for at in levels(latency)],
+        "axes": list(axes(latency)),
         "columns": columns(latency),
         "curves": [
             {"name": c.name, "tone": look.tone, "dash": list(look.dash), "wide": look.wide,

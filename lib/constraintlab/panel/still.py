@@ -17,7 +17,7 @@ from constraintlab.panel import (
     streamview,
 )
 from constraintlab.panel import maps as maps_
-from constraintlab.panel.charts import ecdf, timeline
+from constraintlab.panel.charts import ecdf, timeline, worth
 from constraintlab.panel.charts.theme import config
 from constraintlab.panel.kvmap import KVMap
 from constraintlab.panel.latency import Latency
@@ -100,6 +100,11 @@ def _chart(
     chart = copy.deepcopy(specs.stored()[theme][name])
     for key in ("$schema", "padding", "config", "autosize"):
         chart.pop(key, None)
+    for layer in chart["layer"]:
+        scale = layer["encoding"].get("x", {}).get("scale") or {}
+        if "rangeMax" in scale:
+            # A part of a whole has no signal for its width.
+            scale["rangeMax"] = width - worth.BESIDE
     return chart | {"width": width, "title": _title(title, 56, left, offset)}
 
 

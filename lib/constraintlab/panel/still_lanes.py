@@ -32,14 +32,16 @@ def draw(
         at = x(lanes.now + t)
         made.line(at, 0, at, height + 4, ink["line"], under=True)
         made.words(at, height + 13, text, ink["quiet"], align)
+    made.words(-8, height + 13, "time, s", ink["quiet"], "right")
     for i, row in enumerate(shown.rows):
         y, s, end = (i + 0.5) * ROW, row.strength, 0.0
         for phase, start, stop in row.lane.spans:
             if stop is None or stop > lanes.now - seconds:
                 end = x(lanes.now if stop is None else stop)
                 bar(made, phase, x(start), end, y, ink, s)
-        made.words(-8, y, row.lane.label, ink["text"], "right", strength=s)
-        made.words(end + 5, y, row.lane.ended, ink["quiet"], strength=s)
+        # Bars fade, words do not: they must still be read.
+        made.words(-8, y, row.lane.label, ink["quiet" if s < 1 else "text"], "right")
+        made.words(end + 5, y, row.lane.ended, ink["quiet"])
     if shown.rest:
         made.words(0, (len(shown.rows) + 0.5) * ROW, shown.rest, ink["quiet"])
     most = max([lanes.slots, 1, *(r for _, r, _ in trail)])

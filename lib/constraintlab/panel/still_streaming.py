@@ -34,6 +34,7 @@ def draw(stream: Stream, points: Points, width: float, theme: str) -> tuple[Draw
         at = x(stream.now + t)
         made.line(at, 0, at, height + 4, ink["line"], under=True)
         made.words(at, height + 13, text, ink["quiet"], align)
+    made.words(-8, height + 13, "time, s", ink["quiet"], "right")
 
     def y(seconds_: float) -> float:
         return PAD + LINES * (1 - seconds_ / top)
@@ -41,6 +42,7 @@ def draw(stream: Stream, points: Points, width: float, theme: str) -> tuple[Draw
     for part, text in ((0, "0"), (0.5, wait(top / 2)), (1, wait(top))):
         made.line(0, y(part * top), width, y(part * top), ink["line"], under=True)
         made.words(-8, y(part * top), text, ink["quiet"], "right")
+    made.words(-8, y(0.75 * top), "between tokens", ink["quiet"], "right")
     _between(made, points, x, y, ink)
     ends = []
     for name, look, wide in (("client", "text", 2.0), ("server", "quiet", 1.5)):

@@ -16,6 +16,7 @@ from constraintlab.panel import latencytitle, streamview
 from constraintlab.panel.kvmap import KVMap
 from constraintlab.panel.latency import Latency
 from constraintlab.panel.parts import Lanes, RooflinePoint, Series, StripCell
+from constraintlab.panel.picture import spoken
 from constraintlab.panel.ring import Ring
 from constraintlab.panel.scene import Scene
 from constraintlab.panel.state import PanelState
@@ -181,7 +182,8 @@ class Panel(anywidget.AnyWidget):
             "text/plain": f"Constraint panel · {lab}open in JupyterLab, or see panel.text()",
             "image/png": base64.b64encode(self.png()).decode(),
         }
-        return ({**bundle, **still}, *rest)
+        metadata = {**(rest[0] if rest else {}), **spoken(self.text())}
+        return {**bundle, **still}, metadata
 
     def _post(self, content: dict, buffers: list[bytes]) -> None:
         self._heard(content, buffers)

@@ -11,6 +11,10 @@ SEEN = ("measured", "counted")
 """What becomes `recorded`; `modelled` stays so, and says that it was recorded besides."""
 
 MESSAGES = ("view", "head")
+
+HERE, LATER = "under way", "not run yet"
+"""Of labs that the strip had no cell for: live they ask for a prediction, and here nobody can."""
+
 RECORDED = KINDS.index("recorded")
 
 
@@ -20,7 +24,12 @@ def labelled(event: dict, origin: str) -> dict:
         return {**event, "row": _row(event["row"])}
     parts = {k: _walk(event[k], origin) for k in MESSAGES if k in event}
     if "view" in parts:
-        parts["view"] = {**parts["view"], "shows": f"recorded ({origin})"}
+        view = parts["view"]
+        strip = [
+            c if c.get("done") else {**c, "note": HERE if c.get("here") else LATER}
+            for c in view.get("strip", [])
+        ]
+        parts["view"] = {**view, "shows": f"recorded ({origin})", "strip": strip}
     return {**event, **parts}
 
 

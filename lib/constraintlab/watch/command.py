@@ -90,8 +90,10 @@ def promised(text: str) -> Slo:
 
 
 def is_file(name: str) -> bool:
-    """Whether somebody means a recording: there is such a file, or it looks like one's name."""
-    return "://" not in name and (Path(name).exists() or name.endswith((".jsonl", ".gz")))
+    """Whether somebody means a recording: there is such a file, or it looks like one's name. No
+    address begins as a path does."""
+    path = name.startswith(("/", "./", "../", "~")) or name.endswith((".jsonl", ".gz"))
+    return "://" not in name and (path or Path(name).exists())
 
 
 def _live(options: Options, counted: Counted | None = None) -> Diagnosis:

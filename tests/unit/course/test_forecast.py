@@ -157,6 +157,12 @@ def test_the_table_shows_both_and_the_score_below():
     assert note.startswith("A note. The predictor so far: 1 fix,")
 
 
+@pytest.mark.parametrize(("seen", "off"), [(2.001, "0%"), (1.999, "0%"), (1.9, "+5%")])
+def test_an_error_of_nothing_has_no_sign(seen, off):
+    row = beside({"x": forecast((2.0,), (seen,))}, Score(0)).rows[0]
+    assert row[3] == off
+
+
 def test_a_lab_foresees_and_shows(progress, starved):
     lab = Lab("06", progress)
     lab.foresee("wide", starved, wider_link(4))

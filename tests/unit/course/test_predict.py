@@ -4,6 +4,7 @@ import pytest
 
 from constraintlab.course.predict import Prediction
 from constraintlab.course.progress import Progress
+from constraintlab.panel.palette import contrast
 
 OPTIONS = ("compute", "bandwidth")
 
@@ -78,3 +79,14 @@ def test_questions_without_a_choice_are_refused(progress):
         ask(progress).choose("pages")
     with pytest.raises(ValueError, match="not among: sure, think so, guess"):
         ask(progress).rate("certain")
+
+
+def test_the_chosen_button_can_be_read_and_is_the_only_one_set_off(tmp_path):
+    asked = Prediction(Progress(tmp_path / "p.json"), "00", "k", "Which?", ["a", "b"])
+    _, options, *_ = asked.widget().children
+    for clicked in (0, 1):
+        options.children[clicked].click()
+        lit = [i for i, b in enumerate(options.children) if b.style.button_color]
+        assert lit == [clicked]
+        style = options.children[clicked].style
+        assert contrast(style.button_color, style.text_color) >= 4.5

@@ -3,7 +3,9 @@
 import pytest
 
 from constraintlab.attention import naive, workspace
+from constraintlab.course.check import Result
 from constraintlab.course.show import Diff, Table
+from constraintlab.panel.palette import COLOURS
 
 
 def test_a_table_reads_the_same_as_text_and_as_html():
@@ -26,3 +28,13 @@ def test_the_diff_of_two_rungs_is_their_idea_and_fits_a_screen():
     assert any(line.startswith("+") and "out=scores" in line for line in diff.lines)
     assert not any("Raises" in line for line in diff.lines), "docstrings are no code"
     assert len(diff.lines) <= 45
+
+
+def test_marks_and_diffs_have_no_colour_that_means_a_resource():
+    shown = [Diff(naive.attend, workspace.attend)._repr_html_()]
+    shown += [Result(ok, "so")._repr_mimebundle_()["text/html"] for ok in (True, False)]
+    assert "<b>✓</b> right" in shown[1] and "<b>✗</b> not yet" in shown[2]
+    for html in shown:
+        for colour in COLOURS.values():
+            parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+            assert colour.lower() not in html.lower() and f"{parts[0]},{parts[1]}" not in html

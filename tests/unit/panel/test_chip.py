@@ -39,10 +39,10 @@ def test_near_lines_share_a_name():
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_draws_in_both_themes_and_reads_as_text(theme):
     rows = [row(n, a) for n in (512, 1024) for a in ("sm_80", "sm_90")]
-    picture = Picture(lambda t: chip.spec(rows, t), chip.title(rows))
+    picture = Picture(lambda t: chip.spec(rows, t), chip.text(rows))
     assert picture.png(theme)[:8] == b"\x89PNG\r\n\x1a\n"
-    bundle = picture._repr_mimebundle_()
-    assert bundle["text/plain"] == chip.title(rows)
+    bundle, _ = picture._repr_mimebundle_()
+    assert bundle["text/plain"].startswith(chip.title(rows)) and "sm_80, which has" in picture.text
     light, dark = re.findall(r'<img class="cl-(?:light|dark)-only"[^>]*>', bundle["text/html"])
     assert "display:none" in dark and "display:none" not in light, "without a style sheet: one"
     assert bundle["image/png"]

@@ -6,7 +6,9 @@ import pytest
 
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.resource import Resource as R
-from constraintlab.panel.charts.worth import rows, sources, title
+from constraintlab.panel import specs
+from constraintlab.panel.charts.worth import LEAST, rows, sources, title
+from constraintlab.panel.palette import THEMES
 from tests.unit.panel.cases import measured, shares_of, verdict, worth_of
 
 
@@ -91,8 +93,11 @@ def test_without_any_throughput_a_row_has_its_factor():
 
 def test_the_scale_never_zooms_in_on_a_gain_of_nearly_nothing():
     made = rows(verdict(worth=worth_of(bandwidth=1.01)))
-    assert made[0]["pad"] == pytest.approx(0.5 * 1.34) and made[1]["pad"] == 0
-    assert rows(verdict())[0]["pad"] == pytest.approx(1.2 * 1.34)
+    assert made[0]["gain"] == pytest.approx(0.01)
+    for theme in THEMES:
+        least = [t for x in specs.stored()[theme]["worth"]["layer"] for t in x.get("transform", [])
+                 if "calculate" in t]  # fmt: skip
+        assert least == [{"calculate": f"datum.order == 0 ? {LEAST} : 0", "as": "least"}]
 
 
 def test_without_a_verdict_there_is_nothing_to_draw():
@@ -109,6 +114,13 @@ def test_the_title_says_how_much_the_best_fix_gives():
     only = finding(worth=worth_of(bandwidth=2.2, pages=1.09))
     assert only == "Only bandwidth would help: 203 k → 447 k queries/s"
     assert finding(predicted=None, measured=None) == "A fix to bandwidth is worth most: ×2.2"
+
+
+def test_of_fixes_worth_the_same_the_title_names_the_constraint_s():
+    tied = {"constraint": (R.SLOTS,), "worth": worth_of(bandwidth=1.5, slots=1.499)}
+    assert finding(**tied).startswith("A fix to slots is worth most")
+    apart = {"constraint": (R.SLOTS,), "worth": worth_of(bandwidth=1.6, slots=1.5)}
+    assert finding(**apart).startswith("A fix to bandwidth is worth most")
 
 
 def test_the_title_promises_nothing_where_no_fix_gives_anything():

@@ -48,6 +48,15 @@ def test_every_source_says_that_it_was_recorded(folder):
     assert {k for row in rows for k in row[5:]} == {float(labels.RECORDED)}
 
 
+def test_a_lab_that_was_not_run_yet_asks_nobody_for_a_prediction(folder):
+    (tab, _) = play.tabs("04", catalogue.of_lab("04", folder))
+    first = next(f["view"] for f in tab["frames"] if f["do"] == "view")
+    notes = {c["lab"]: c["note"] for c in first["strip"]}
+    assert notes["04"] == labels.HERE and notes["05"] == labels.LATER
+    kept = {"do": "view", "view": {"strip": [{"lab": "00", "done": True, "note": "×3"}]}}
+    assert labels.labelled(kept, "X")["view"]["strip"][0]["note"] == "×3"
+
+
 def test_values_are_as_they_were_recorded(folder):
     (found,) = catalogue.of_lab("04", folder)
     frames = [e for e in found.events if e["do"] in ("view", "row", "scene")]

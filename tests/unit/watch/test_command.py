@@ -84,6 +84,8 @@ def test_a_server_that_can_not_be_looked_at_is_told_with_the_fix(verb, answer, s
         ("ftp://host", "is no address: give one like http://127.0.0.1:8000"),
         ("http://nowhere.invalid:80", "can't connect to http://nowhere.invalid:80"),
         ("lost.jsonl", "there is no file lost.jsonl: check its name"),
+        ("/missing/path", "there is no file /missing/path: check its name"),
+        ("./server", "there is no file server: check its name"),
     ],
 )
 def test_a_wrong_address_is_told_with_the_fix(url, says):
@@ -249,3 +251,4 @@ def test_an_address_is_a_server_s_its_api_s_or_its_metrics():
     for url in ("http://h:1", "h:1", "http://h:1/v1", "http://h:1/metrics", "http://h:1/metrics/"):
         assert place(url).metrics == "http://h:1/metrics" and place(url).api == "http://h:1"
     assert is_file("a.jsonl") and is_file("a.jsonl.gz") and not is_file("http://h/a.jsonl")
+    assert is_file("/a") and not is_file("h:1/metrics")

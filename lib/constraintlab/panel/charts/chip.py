@@ -32,6 +32,20 @@ def title(rows: Sequence[dict]) -> str:
     return f"{first}; at {beyond[0]} {' and '.join(what)}"
 
 
+def text(rows: Sequence[dict]) -> str:
+    """All of it in words, for who sees no chart."""
+    told = [f"{title(rows)}."]
+    for arch in dict.fromkeys(r["arch"] for r in rows):
+        mine = [r for r in rows if r["arch"] == arch]
+        each = (
+            f"{r['keys']} keys {r['kib']:.0f} KiB"
+            + (f", {r['spilled']} bytes a thread spilled" if r["spilled"] else "")
+            for r in mine
+        )
+        told.append(f"{arch}, which has {mine[0]['limit_kib']:.0f} KiB: {'; '.join(each)}.")
+    return " ".join(told)
+
+
 def labels(rows: Sequence[dict], field: str, near: float) -> list[dict]:
     """Names of GPUs at the end of their lines; those within `near` of each other share one."""
     last = max(r["keys"] for r in rows)
@@ -51,15 +65,22 @@ def spec(rows: Sequence[dict], theme: str) -> dict:
     c, archs = THEMES[theme], list(dict.fromkeys(r["arch"] for r in rows))
     ticks = alt.Axis(values=sorted({r["keys"] for r in rows}), format="d", grid=False)
     x = alt.X(
-        "keys:Q", title="keys in a row", scale=alt.Scale(type="log", base=2, nice=False), axis=ticks
-    )
+        "keys:Q", title="length of a row, keys", axis=ticks,
+        scale=alt.Scale(type="log", base=2, nice=False),
+    )  # fmt: skip
     dash = alt.StrokeDash(
         "arch:N", legend=None, scale=alt.Scale(domain=archs, range=list(DASHES[: len(archs)]))
     )
     base = alt.Chart(alt.InlineData(values=list(rows)))
 
-    def y(field):
-        return alt.Y(f"{field}:Q", title=None, axis=alt.Axis(domain=False, ticks=False))
+    quiet, units = (
+        alt.Axis(domain=False, ticks=False, labelPadding=8),
+        {"spilled": "spilled, bytes a thread"},
+    )
+
+    def y(field, of=""):
+        title = units.get(of or field, "a program's room, KiB")
+        return alt.Y(f"{field}:Q", title=title, axis=quiet)
 
     def line(field):
         point = alt.OverlayMarkDef(fill=c["text"], size=35)
@@ -69,24 +90,23 @@ def spec(rows: Sequence[dict], theme: str) -> dict:
     def names(field, near, **at):
         data = alt.InlineData(values=labels(rows, field, near))
         text = alt.Chart(data).mark_text(fontSize=11, color=c["quiet"], **at)
-        return text.encode(x=x, y=y("at"), text="names:N")
+        return text.encode(x=x, y=y("at", field), text="names:N")
 
     def titled(chart, text):
         head = alt.Title(text, fontSize=12, fontWeight="normal", color=c["quiet"])
         return chart.properties(width=300, height=190, title=head)
 
-    limits = base.mark_rule(stroke=c["quiet"], strokeWidth=1).encode(
-        y="limit_kib:Q", strokeDash=dash
-    )
+    limits = base.mark_rule(stroke=c["quiet"], strokeWidth=1)
+    limits = limits.encode(y=y("limit_kib"), strokeDash=dash)
     most = max((r["spilled"] for r in rows), default=0)
     whole = alt.hconcat(
         titled(
             limits + line("kib") + names("limit_kib", 1, align="right", dx=-150, dy=-8),
-            "shared memory of a program, KiB; thin: the chip's limit",
+            "shared memory of a program; thin: the chip's limit",
         ),
         titled(
             line("spilled") + names("spilled", most * 0.06, align="left", dx=8),
-            "registers spilled to memory, bytes a thread",
+            "registers spilled to memory",
         ),
         spacing=44,
     ).properties(title=alt.Title(title(rows), fontSize=14, color=c["text"], anchor="start"))

@@ -77,11 +77,13 @@ def plot(latency: Latency, theme: str, width: float = WIDTH) -> dict:
     # Looks stand in the rows: by a scale they would take the colours of the charts beside this one.
     tone = alt.Color("ink:N", scale=None)
     dash, wide = alt.StrokeDash("dash:N", scale=None), alt.StrokeWidth("wide:Q", scale=None)
-    x = alt.X("x:Q", title=None,
+    x = alt.X("x:Q", title=view.axes(latency)[0],
               scale=alt.Scale(type="log", domain=list(view.span(latency)), nice=False, clamp=True),
               axis=alt.Axis(values=[t for t, _ in view.ticks(latency)], labelExpr=TICK,
                             grid=False, labelOverlap="greedy", labelSeparation=6))  # fmt: skip
-    y = alt.Y("y:Q", title=None, axis=None,
+    # The levels are marks, so of the axis its title alone is left.
+    bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False, titlePadding=44)
+    y = alt.Y("y:Q", title=view.axes(latency)[1], axis=bare,
               scale=alt.Scale(domain=[0, view.top(latency)], nice=False, clamp=True))  # fmt: skip
 
     def of(values):

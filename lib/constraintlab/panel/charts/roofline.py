@@ -12,6 +12,8 @@ from constraintlab.panel.palette import COLOURS, THEMES
 from constraintlab.panel.parts import RooflinePoint
 
 NAME = "roofline"
+FAR = 0.66
+"""From this part of the width on (`at`, which the page adds) a run's name stands left of it."""
 Ceilings = Sequence[tuple[str, float]]
 
 
@@ -111,10 +113,11 @@ def chart(theme: str):
     import altair as alt
 
     c = THEMES[theme]
-    x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), title="FLOP per byte",
+    intensity = "arithmetic intensity, FLOP per byte"
+    x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), title=intensity,
               axis=alt.Axis(format="~g", values=[10.0**i for i in range(-6, 7)],
                             grid=False))  # fmt: skip
-    y = alt.Y("y:Q", scale=alt.Scale(type="log", nice=True), title="FLOP/s",
+    y = alt.Y("y:Q", scale=alt.Scale(type="log", nice=True), title="arithmetic, FLOP/s",
               axis=alt.Axis(format="~s", values=[10**i for i in range(3, 18)], domain=False,
                             ticks=False))  # fmt: skip
     by = alt.Color("key:N", legend=None, scale=alt.Scale(
@@ -139,10 +142,12 @@ def chart(theme: str):
         x=x, y=y, stroke=ink, tooltip=alt.Tooltip("why:N"),
         fill=alt.condition("datum.ghost", alt.value(c["card"]), alt.value(c["text"])),
     )  # fmt: skip
-    names = dots.mark_text(align="left", dx=10, dy={"expr": "datum.dy + 1"}).encode(
+    side = f"datum.at > {FAR}"
+    align, dx = ({"expr": f"{side} ? {a} : {b}"} for a, b in (("'right'", "'left'"), (-10, 10)))
+    names = dots.mark_text(align=align, dx=dx, dy={"expr": "datum.dy + 1"}).encode(
         x=x, y=y, text="name:N", color=ink
     )
     return alt.layer(lines, flat, slope, gap, marks, names).properties(
         width=WIDTH, height=195, autosize=FIXED,
-        padding={"left": 56, "right": 14, "top": 8, "bottom": 40},
+        padding={"left": 56, "right": 14, "top": 18, "bottom": 40},
     )  # fmt: skip

@@ -20,6 +20,9 @@ WIDTH, ROW = 330, 36
 
 INTERVALS = "95% intervals"
 
+BLANK = "\u00a0"
+"""In place of a title that stands beside it already, so that both classes are as high."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -150,8 +153,10 @@ def _class(scores: Sequence[Score], group: str, theme: str, own: str, named: boo
     c, order = THEMES[theme], ranked(scores)
     axis = alt.Axis(values=[t for t in TICKS if f"{t:e}"[0] == "1"], labelExpr=TICK)
     scale = alt.Scale(type="log", domain=list(span(scores)), nice=False)
-    x = alt.X("x:Q", title=None, scale=scale, axis=axis)
-    y = alt.Y("policy:N", sort=order, axis=None, scale=alt.Scale(domain=order, padding=0))
+    x = alt.X("x:Q", title="seconds on a log axis", scale=scale, axis=axis)
+    over = alt.Axis(title="policy" if named else BLANK, titleAngle=0, titleAlign="right",
+                    titleX=-10, titleY=-8, labels=False, ticks=False, domain=False)  # fmt: skip
+    y = alt.Y("policy:N", sort=order, axis=over, scale=alt.Scale(domain=order, padding=0))
     tone = alt.condition(alt.datum.policy == own, alt.value(c["text"]), alt.value(c["quiet"]))
 
     def of(values):

@@ -107,11 +107,11 @@ def chart(theme: str):
     import altair as alt
 
     c = THEMES[theme]
-    x = alt.X("x:Q", scale=alt.Scale(domain=[-SECONDS, 0], nice=False), title=None,
+    x = alt.X("x:Q", scale=alt.Scale(domain=[-SECONDS, 0], nice=False), title="time, s",
               axis=alt.Axis(values=[-SECONDS, -SECONDS / 2, 0], grid=False,
                             labelExpr="datum.value == 0 ? 'now' : '−' + -datum.value + ' s'",
                             labelFlush=True))  # fmt: skip
-    y = alt.Y("y:Q", scale=alt.Scale(domain=[0, TOP], clamp=True), title=None,
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[0, TOP], clamp=True), title="share of its ceiling, %",
               axis=alt.Axis(format="%", values=[0, 0.5, 1], domain=False, ticks=False))  # fmt: skip
     data = alt.Chart(alt.NamedData(name="rows"))
     rim = data.mark_line(strokeWidth=4.5).encode(
@@ -132,5 +132,5 @@ def chart(theme: str):
     )  # fmt: skip
     return alt.layer(rim, lines, ends).properties(
         width=WIDTH, height=150, autosize=FIXED,
-        padding={"left": 42, "right": 168, "top": 8, "bottom": 24},
+        padding={"left": 58, "right": 204, "top": 8, "bottom": 38},
     )  # fmt: skip

@@ -42,7 +42,8 @@ def spec(
     ends = [{"name": n, "load": xy[-1][0], "wait": xy[-1][1]} for n, xy in curves]
     top = 1.05 * max([r["wait"] for r in rows] + [p.wait for p in points])
     x = alt.X(
-        "load:Q", title="load ρ", scale=alt.Scale(domain=[0, 1.0]),
+        "load:Q", title="load ρ, % of the time that one is served",
+        scale=alt.Scale(domain=[0, 1.0]),
         axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], grid=False),
     )  # fmt: skip
 

@@ -131,9 +131,11 @@ def _plot(bars: Sequence[Bar], segments: list[dict], looks: Mapping[str, Texture
     c, scale = THEMES[theme], end(bars) / WIDTH
     unit = "datum.value * 1e3, '~g') + ' ms'" if end(bars) < 1 else "datum.value, '~g') + ' s'"
     axis = alt.Axis(labelExpr=f"format({unit}", tickCount=6)
-    x = alt.X("start:Q", title="time since it was sent", axis=axis, scale=alt.Scale(
+    x = alt.X("start:Q", title="time since it was sent, seconds", axis=axis, scale=alt.Scale(
         domain=[0, end(bars)], nice=False))  # fmt: skip
-    y = alt.Y("top:Q", axis=None, scale=alt.Scale(
+    over = alt.Axis(title="request", titleAngle=0, titleAlign="right", titleX=-8, titleY=-4,
+                    labels=False, ticks=False, domain=False, grid=False)  # fmt: skip
+    y = alt.Y("top:Q", axis=over, scale=alt.Scale(
         domain=[0, ROW * len(bars)], reverse=True, nice=False))  # fmt: skip
     fill, stroke = alt.Fill("fill:N", scale=None), alt.Stroke("edge:N", scale=None)
     placed, lines = [], []

@@ -14,8 +14,12 @@ from constraintlab.panel.sentence import measured, now
 NAME = "worth"
 LONGEST = 7.0
 """A bar's longest gain: what is worth more is cut there and its number marked with »."""
+BESIDE = 84
+"""Pixels right of the longest bar, for its number, however narrow the chart is."""
 LEAST = 0.5
 """The chart's scale never zooms in further than this gain, so that 1% looks like 1%."""
+TIE = 1.01
+"""Two fixes whose worth differs by less than this factor are worth the same."""
 CHANGES = 1.005
 """A fix worth less than this reads `no change`."""
 
@@ -72,7 +76,6 @@ def _row(v: Verdict, r: Resource, order: int) -> dict:
         "why": f"{r.label}: n/a, {why}" if why else f"{r.label}: {text}, share {_share(v, r):.2f}",
         "head": f"{si(x)} now" if order == 0 and x is not None else "",
         "colhead": "share" if order == 0 else "",
-        "pad": max(gain, LEAST if order == 0 else 0.0) * 1.34,
     }
 
 
@@ -85,7 +88,10 @@ def title(v: Verdict | None) -> tuple[str, str]:
     ranked = sorted(known, key=lambda r: -v.worth[r])
     if not ranked or v.worth[ranked[0]] < CHANGES:
         return "No single fix changes anything", shows
-    best, rest, x = ranked[0], ranked[1:], now(v)
+    # Of fixes that are worth the same, the constraint's comes first: it is what the verdict names.
+    same = [r for r in v.constraint if r in known and v.worth[r] * TIE >= v.worth[ranked[0]]]
+    best = (same or ranked)[0]
+    rest, x = [r for r in ranked if r is not best], now(v)
     change = f"{si(x)} → {si(x * v.worth[best], v.unit)}" if x else times(v.worth[best])
     if math.isinf(v.worth[best]):
         change = "no other limit is in sight"
@@ -119,13 +125,19 @@ def chart(theme: str):
 
     c = THEMES[theme]
     resources = [r.value for r in Resource]
+    # The names are marks, which can have colours: of the axis its title is left, over them.
+    over = alt.Axis(title="limit", titleAngle=0, titleAlign="left", titleX=-112, titleY=-9,
+                    titleBaseline="middle", labels=False, ticks=False, domain=False)  # fmt: skip
     base = alt.Chart(alt.NamedData(name="worth")).encode(
         # By place, not by name: with rows that change, a sort by another field is not kept.
-        y=alt.Y("order:O", axis=None),
+        y=alt.Y("order:O", axis=over),
         tooltip=alt.Tooltip("why:N"),
     )  # fmt: skip
-    gain = alt.X("gain:Q", axis=None, scale=alt.Scale(zero=True, nice=False))
-    room = base.mark_point(opacity=0, size=1).encode(x=alt.X("pad:Q", axis=None))
+    axis = alt.Axis(labelExpr="'×' + format(datum.value + 1, '~g')", tickCount=4, grid=False)
+    scale = alt.Scale(zero=True, nice=False, rangeMax={"expr": f"max(24, width - {BESIDE})"})
+    gain = alt.X("gain:Q", axis=axis, scale=scale, title="throughput, × of now")
+    room = base.transform_calculate(least=f"datum.order == 0 ? {LEAST} : 0")
+    room = room.mark_point(opacity=0, size=1).encode(x=alt.X("least:Q"))
     fill = alt.Color("key:N", legend=None, scale=alt.Scale(
         domain=resources, range=[COLOURS[r] for r in Resource]))  # fmt: skip
     outline = alt.Stroke("key:N", legend=None, scale=alt.Scale(
@@ -148,15 +160,15 @@ def chart(theme: str):
     )
     heads = alt.Chart(alt.NamedData(name="worth")).transform_filter("datum.order == 0")
     head = heads.mark_text(align="center", fontSize=11, color=c["quiet"]).encode(
-        x=alt.XDatum(0, axis=None), y=alt.value(-9), text="head:N"
+        x=alt.XDatum(0), y=alt.value(-9), text="head:N"
     )
     colhead = heads.mark_text(align="left", dx=10, fontSize=11, color=c["quiet"]).encode(
         x=alt.value("width"), y=alt.value(-9), text="colhead:N"
     )
     line = heads.mark_rule(color=c["text"], strokeWidth=2).encode(
-        x=alt.XDatum(0, axis=None), y=alt.value(-2), y2=alt.value("height")
+        x=alt.XDatum(0), y=alt.value(-2), y2=alt.value("height")
     )
     return alt.layer(room, bars, ring, line, names, label, share, head, colhead).properties(
         width=WIDTH, height=alt.Step(23), autosize=FIXED,
-        padding={"left": 118, "right": 58, "top": 20, "bottom": 2},
+        padding={"left": 118, "right": 58, "top": 20, "bottom": 38},
     )  # fmt: skip

@@ -1,5 +1,8 @@
 // The Vega views: embedded once per theme, then only their rows change.
 
+const NARROW = 460, SHORT = 64; // px: of a card on a phone; right of a line there, for its mark and share
+const narrow = (place) => place.clientWidth < NARROW;
+
 class Charts {
   constructor(cards) {
     this.cards = cards;
@@ -31,9 +34,10 @@ class Charts {
 
   // Vega follows the window's size only; a side bar that opens does not change that.
   fit() {
-    for (const { view, place, spec } of Object.values(this.made)) {
-      const width = Math.floor(place.clientWidth) - spec.padding.left - spec.padding.right;
-      if (width > 0 && view.width() !== width) view.width(width).run();
+    for (const [name, { view, place, spec }] of Object.entries(this.made)) {
+      const right = name === "timeline" && narrow(place) ? SHORT : spec.padding.right;
+      const width = Math.floor(place.clientWidth) - spec.padding.left - right;
+      if (width > 0 && view.width() !== width) view.padding({ ...spec.padding, right }).width(width).run();
     }
   }
 
@@ -44,4 +48,10 @@ class Charts {
     }
     this.made = {};
   }
+}
+
+// The dots with how far along the roof's log axis each one is, from 0 to 1.
+function along(dots, roof) {
+  const [low, high] = [Math.min, Math.max].map((end) => Math.log(end(...roof.map((r) => r.x))));
+  return dots.map((d) => ({ ...d, at: (Math.log(d.x) - low) / (high - low) }));
 }

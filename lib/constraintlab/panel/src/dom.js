@@ -67,7 +67,7 @@ function strip(cells, shows) {
   for (const c of cells) {
     const cell = row.appendChild(node("li", c.done ? "cl-cell" : "cl-cell cl-later"));
     cell.append(node("div", "cl-lab", `lab ${c.lab}`));
-    if (c.where) cell.append(node("div", "cl-where", c.where));
+    if (c.where) cell.append(node("div", "cl-where", c.where.replace(" ", "\u00a0")));
     cell.append(node("div", "cl-note", c.note));
     if (c.done) Object.assign(cell.style, { background: c.colour, color: c.ink });
     if (c.here) {
@@ -98,7 +98,7 @@ function tableNode(rows) {
   const table = node("table");
   rows.forEach((cells, i) => {
     const tr = table.appendChild(node("tr"));
-    for (const text of cells) tr.appendChild(node(i ? "td" : "th", "", text));
+    for (const text of cells) Object.assign(tr.appendChild(node(i ? "td" : "th", "", text)), i ? {} : { scope: "col" });
   });
   return table;
 }

@@ -32,13 +32,13 @@ class RequestLanes extends CanvasCard {
       bar(c, PHASES[phase], x(start), x(last), middle(row), ink);
       ends[row] = Math.max(ends[row], last);
     }
+    c.globalAlpha = 1;
     head.rows.forEach(({ number, label, ended, strength }, row) => {
-      c.globalAlpha = strength;
-      const fits = c.measureText(label).width <= names - 8;
-      words(c, fits ? label : String(number), names - 8, middle(row), ink.text, "right", names - 8);
+      // Bars fade, words do not: they must still be read.
+      const fits = c.measureText(label).width <= names - 8, tone = strength < 1 ? ink.quiet : ink.text;
+      words(c, fits ? label : String(number), names - 8, middle(row), tone, "right", names - 8);
       words(c, ended, x(ends[row]) + 5, middle(row), ink.quiet, "left", after - 6);
     });
-    c.globalAlpha = 1;
     if (head.rest) words(c, head.rest, names, middle(head.rows.length), ink.quiet, "left", inner);
     this.strips(c, head, said, trail(floats(buffers[1])), x, ink);
   }
@@ -100,6 +100,16 @@ function timeAxis(c, seconds, x, height, ink) {
     line(c, Math.round(x(t)) + 0.5, 0, Math.round(x(t)) + 0.5, height - LANE.axis + 4);
     words(c, t ? `−${-t} s` : "now", x(t), height - 7, ink.quiet, align, 60);
   }
+  words(c, "time, s", x(-Infinity) - 8, height - 7, ink.quiet, "right", x(-Infinity) - 8);
+}
+
+// A title that reads upwards, beside an axis; y: its middle.
+function upright(c, text, x, y, ink, room) {
+  c.save();
+  c.translate(x, y);
+  c.rotate(-Math.PI / 2);
+  words(c, text, 0, 0, ink, "center", room);
+  c.restore();
 }
 
 // Steps from point to point up to now, filled; `dash` for the line on top.

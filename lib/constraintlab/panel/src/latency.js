@@ -1,6 +1,6 @@
 // How long requests took: the share this fast or faster over seconds on a log axis, percentiles beside.
 
-const ECDF = { plot: 176, pad: 10, axis: 22, row: 18, names: 44, cell: 62, beside: 820 };
+const ECDF = { plot: 176, pad: 10, axis: 38, row: 18, names: 62, upright: 8, cell: 62, beside: 820 };
 
 class Latencies extends CanvasCard {
   constructor() {
@@ -11,7 +11,9 @@ class Latencies extends CanvasCard {
   // The table stands beside the curves where there is room, else below.
   paint(head, said, buffers, ink) {
     const width = this.card.chart.clientWidth, { plot, pad, axis, row, names, cell, beside } = ECDF;
-    const table = Math.min(width - 4, 128 + cell * said.columns.length), high = row * (1 + said.curves.length);
+    const table = Math.min(width - 4, 128 + cell * said.columns.length);
+    // Where names and figures have no room side by side, names stand over them.
+    const stacked = table < 90 + 56 * said.columns.length, high = row * (1 + said.curves.length * (stacked ? 2 : 1));
     const wide = width >= beside, right = wide ? width - table - 34 : width - 8;
     const height = pad + plot + axis + (wide ? 0 : 10 + high);
     const c = surface(this.canvas, width, height), [low, end] = head.span;
@@ -20,18 +22,21 @@ class Latencies extends CanvasCard {
     c.font = `11px ${getComputedStyle(this.card.chart).fontFamily}`;
     c.textBaseline = "middle";
     this.axes(c, head, x, y, right, ink);
+    const [along, up] = said.axes ?? ["seconds on a log axis", "this fast or faster, %"];
+    upright(c, up, ECDF.upright, pad + plot / 2, ink.quiet, plot);
+    words(c, along, (names + right) / 2, y(0) + 29, ink.quiet, "center", right - names);
     if (head.slo) this.limit(c, head.slo, x, y, ink);
     const ends = head.curves.map((curve, i) => this.curve(c, curve, pairs(floats(buffers[i])), x, y, ink));
     const taken = [];
     head.curves.forEach(({ name, tone }, i) => ends[i] && label(c, name, ends[i], [names, wide ? right + 26 : right, y(0)], taken, ink, ink.tones[tone]));
-    this.table(c, said, wide ? right + 34 : 0, wide ? pad : pad + plot + axis + 10, table, ink);
+    this.table(c, said, wide ? right + 34 : 0, wide ? pad : pad + plot + axis + 10, table, stacked, ink);
   }
 
   axes(c, { span: [low, end], ticks, levels }, x, y, right, ink) {
     for (const [at, text] of levels) {
       c.strokeStyle = ink.line;
       line(c, x(low), Math.round(y(at)) + 0.5, right, Math.round(y(at)) + 0.5);
-      words(c, text, x(low) - 7, y(at), ink.quiet, "right", ECDF.names - 6);
+      words(c, text, x(low) - 7, y(at), ink.quiet, "right", ECDF.names - ECDF.upright - 14);
     }
     let free = -Infinity;
     for (const [at, text] of ticks) {
@@ -70,17 +75,18 @@ class Latencies extends CanvasCard {
     return corners[corners.length - 1];
   }
 
-  table(c, { columns, curves }, left, top, width, ink) {
+  table(c, { columns, curves }, left, top, width, stacked, ink) {
     const { row, cell } = ECDF, last = left + width;
-    const at = (k) => last - Math.min(cell, (width - 90) / columns.length) * (columns.length - 1 - k);
+    const each = Math.min(cell, (width - (stacked ? 0 : 90)) / columns.length);
+    const at = (k) => last - each * (columns.length - 1 - k), room = stacked ? last : at(0) - 39;
     const middle = (i) => top + row * i + row / 2;
     columns.forEach((text, k) => words(c, text, at(k), middle(0), ink.quiet, "right", cell));
     curves.forEach(({ name, tone, dash, wide, cells }, i) => {
-      const y = middle(i + 1);
+      const y = middle(1 + i * (stacked ? 2 : 1)), under = stacked ? y + row - 2 : y;
       ruleOver(c, left, last, y - row / 2, ink.line);
       steps(c, [[[left + 2, y], [left + SWATCH, y]]], ink.tones[tone], dash, wide);
-      words(c, name, left + SWATCH + 7, y, ink.text, "left", at(0) - left - SWATCH - 46, true);
-      cells.forEach((text, k) => words(c, text, at(k), y, text.startsWith("n <") ? ink.quiet : ink.text, "right", cell));
+      words(c, name, left + SWATCH + 7, y, ink.text, "left", room - left - SWATCH - 7, true);
+      cells.forEach((text, k) => words(c, text, at(k), under, text.startsWith("n <") ? ink.quiet : ink.text, "right", cell));
     });
   }
 

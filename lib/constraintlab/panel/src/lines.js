@@ -25,12 +25,13 @@ function lineRows(series, rows, theme) {
   return drawn;
 }
 
-function lineEnds(series, last) {
+// brief: a mark and a share, where there is no room for names.
+function lineEnds(series, last, brief) {
   const ends = series.map((s, k) => {
     const y = last[k + 1];
     return {
       at: Number.isFinite(y) ? Math.min(Math.max(y, 0), TOP) : 0,
-      busy: !s.key, label: `${s.mark}${s.label} ${percent(y)}`,
+      busy: !s.key, label: brief ? `${s.mark}${percent(y)}` : `${s.mark}${s.label} ${percent(y)}`,
     };
   }).sort((a, b) => a.at - b.at);
   for (let i = 1; i < ends.length; i++) ends[i].at = Math.max(ends[i].at, ends[i - 1].at + GAP);
@@ -61,11 +62,12 @@ function lineLegend(series) {
   const kinds = [...new Set(series.filter((s) => s.key).map((s) => s.kind))];
   const seen = kinds.map((k) => [k, DASHES[k]]).filter(([k]) => k !== "n/a");
   if (series.some((s) => !s.key)) seen.push(["how busy it looks, no resource", BUSY_DASH]);
-  return seen.map(([text, dash]) => {
+  const names = series.map((s) => node("span", "cl-key cl-brief", `${s.mark}${s.label}`));
+  return names.concat(seen.map(([text, dash]) => {
     const e = node("span", "cl-key");
     e.innerHTML = `<svg width="34" height="6" aria-hidden="true"><line x1="0" x2="34" y1="3" y2="3"
       stroke="currentColor" stroke-width="2" stroke-dasharray="${dash[1] ? dash : "none"}"/></svg>`;
     e.append(text);
     return e;
-  });
+  }));
 }

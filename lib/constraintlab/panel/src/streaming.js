@@ -25,6 +25,7 @@ class Streams extends CanvasCard {
       ruleAt(c, x, Math.round(y(head.top * (1 - i / 2))), ink.line);
       words(c, text, names - 8, y(head.top * (1 - i / 2)), ink.quiet, "right", names - 8);
     });
+    words(c, "between tokens", names - 8, y(0.75 * head.top), ink.quiet, "right", names - 8);
     this.between(c, points, x, y, ink);
     const looks = { client: [ink.text, 2], server: [ink.quiet, 1.5] };
     for (const { name, column, dash } of head.lines) {

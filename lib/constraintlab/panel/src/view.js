@@ -153,7 +153,7 @@ class View {
     if (!this.ready) return;
     const v = this.view;
     this.charts.set("worth", { worth: v.worth });
-    this.charts.set("roofline", { roof: v.roof, dots: v.dots });
+    this.charts.set("roofline", { roof: v.roof, dots: along(v.dots, v.roof) });
   }
 
   announce(text) {
@@ -187,7 +187,7 @@ class View {
       if (this.ready) this.charts.set("timeline", { rows: [], ends: [] });
       return false;
     }
-    this.charts.set("timeline", { rows: lineRows(v.series, rows, this.theme), ends: lineEnds(v.series, this.feed.last) });
+    this.charts.set("timeline", { rows: lineRows(v.series, rows, this.theme), ends: lineEnds(v.series, this.feed.last, narrow(this.cards.timeline.chart)) });
     if (performance.now() - this.titled >= RETITLE) {
       this.titled = performance.now();
       this.entitle("timeline", lineTitle(v.series, rows), `last ${SECONDS} s, share of each ceiling`);

@@ -120,7 +120,7 @@ function measured(q) {
     $("strip").hidden = !some;
     if (some) {
         const n = q.values.length === 1 ? "1 laptop" : `${q.values.length} laptops`;
-        $("strip-title").textContent = `Measured by ${n}: ${q.unit}. Log axis.`;
+        $("strip-title").textContent = `Measured by ${n}, a dot each: ${q.unit}, on a log axis.`;
         strip($("dots"), q.values, q.median, q.unit);
     }
     const bound = q.revealed ? q.binds : [];
