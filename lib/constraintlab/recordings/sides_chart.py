@@ -54,7 +54,7 @@ def spec(rows: Sequence[tuple[str, tuple[Side, Side]]], theme: str) -> dict:
     import altair as alt
 
     c, words, marks, arrows = THEMES[theme], [], [], []
-    heads = [(0, "lab"), *((LEFT + SIDE * i - 8, name) for i, name in enumerate(NAMES.values()))]
+    heads = [(LEFT + SIDE * i - 8, name) for i, name in enumerate(NAMES.values())]
     words += [_word(x, -0.35, said, "quiet") for x, said in heads]
     for n, (lab, pair) in enumerate(rows):
         words.append(_word(0, n + 0.5, lab, "text"))
@@ -62,7 +62,12 @@ def spec(rows: Sequence[tuple[str, tuple[Side, Side]]], theme: str) -> dict:
             _draw(side, LEFT + SIDE * i, n + 0.5, theme, words, marks, arrows)
     wide, tall = LEFT + 2 * SIDE, len(rows)
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, wide], nice=False))
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.7, tall], reverse=True, nice=False))
+    over = alt.Axis(
+        title="lab", titleAngle=0, titleAlign="left", titleBaseline="middle", titleX=0,
+        titleY=0.35 * ROW, titleFontSize=12, titleFontWeight="normal", titleColor=c["quiet"],
+        labels=False, ticks=False, domain=False, grid=False,
+    )  # fmt: skip
+    y = alt.Y("y:Q", axis=over, scale=alt.Scale(domain=[-0.7, tall], reverse=True, nice=False))
 
     def layer(values):
         return alt.Chart(alt.InlineData(values=values))

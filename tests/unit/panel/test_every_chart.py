@@ -26,6 +26,8 @@ from constraintlab.panel.charts import (
 )
 from constraintlab.panel.palette import THEMES
 from constraintlab.panel.picture import Picture
+from constraintlab.recordings import sides_chart
+from constraintlab.recordings.sides import Side
 from tests.unit.panel import rules
 from tests.unit.panel.cases import SERIES, filled, verdict, worth_of
 from tests.unit.panel.test_scoreboard import scores
@@ -70,6 +72,11 @@ def journey(last):
     return migration_map.picture(Migration(stops))
 
 
+def both_sides(last):
+    path = Side("cpu", (R.BANDWIDTH, last))
+    return sides_chart.picture([("01", (path, Side("gpu")))])
+
+
 MAKERS = {
     "panel/charts/ecdf.py:picture": (latencies, 3.0, 0.5),
     "panel/charts/scoreboard.py:picture": (lambda p: scoreboard.picture(scores(MLFQ=p)), 0.2, 0.4),
@@ -77,6 +84,7 @@ MAKERS = {
     "course/xrays.py:chart": (kernel, 0, 8),
     "course/single_server.py:picture": (queue, 1.0, 3.0),
     "course/migration_map.py:picture": (journey, R.COMPUTE, R.BANDWIDTH),
+    "recordings/sides_chart.py:picture": (both_sides, R.COMPUTE, R.BANDWIDTH),
 }
 """Whatever makes a `Picture`, with a function of a datum, and two that tell different stories."""
 
