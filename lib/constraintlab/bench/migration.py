@@ -13,10 +13,10 @@ from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
 from constraintlab.bench.story import CHAPTERS, MODEL, REQUESTS, Chapter, Flags, chapters, workload
 from constraintlab.course.calibrate import Grounds, probed
-from constraintlab.course.engines import Between
 from constraintlab.course.line import Line
 from constraintlab.course.streamed import Streamed
 from constraintlab.course.streamed_stack import stack_of
+from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from constraintlab.course.driver import POLL, Driver
-from constraintlab.course.engines import Between, Window, between, engine_stack
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.stub import pace
+from constraintlab.engine.window import Between, Window, between, engine_stack
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import needs
 from constraintlab.limits.drift import refreshed

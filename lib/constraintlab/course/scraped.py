@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from constraintlab.course.engines import Window
 from constraintlab.engine.report import TOTALS, Counted, Report
+from constraintlab.engine.window import Window
 from constraintlab.limits.stack import Station
 from constraintlab.limits.stations import front_end
 from constraintlab.telemetry.exposition import Scrape

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from constraintlab.course.calibrate import calibrated, probed
 from constraintlab.course.driver import Driver, Ran
 from constraintlab.course.engine_source import EngineSource
-from constraintlab.course.engines import Between, Window, engine_stack, measured
 from constraintlab.course.questions import Question
 from constraintlab.course.roof import Roof, peak
 from constraintlab.engine.report import Report
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between, Window, engine_stack, measured
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway

@@ -15,7 +15,6 @@ from statistics import fmean
 
 from constraintlab.course.calibrate import CEILINGS, Grounds
 from constraintlab.course.clientview import lanes
-from constraintlab.course.engines import Between
 from constraintlab.course.line import Line, Plan
 from constraintlab.course.line_source import LineSource
 from constraintlab.course.roof import Roof
@@ -23,6 +22,7 @@ from constraintlab.course.streamed import Moment, Passage, Streamed
 from constraintlab.course.streamed_stack import stack_of
 from constraintlab.course.told import Told, Undelivered
 from constraintlab.engine.stub import pace
+from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway

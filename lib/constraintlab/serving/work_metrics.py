@@ -41,4 +41,9 @@ def engine_work(totals: Totals) -> Iterator[Metric]:
     reported.add_metric([], report.now)
     clock = GaugeMetricFamily("constraintlab:clock_seconds", "That clock at this scrape.")
     clock.add_metric([], time.monotonic())
-    yield from (done, work, pool, reported, clock)
+    passes = CounterMetricFamily(
+        "constraintlab:forward_passes", "As a CUDA graph or eagerly, and why.", labels=["how"]
+    )
+    for how, times in report.passes.items():
+        passes.add_metric([how], times)
+    yield from (done, work, pool, reported, clock, passes)

@@ -4,8 +4,8 @@ import asyncio
 
 from constraintlab.course import calibrate
 from constraintlab.course.calibrate import CEILINGS, Grounds
-from constraintlab.course.engines import Between
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between
 
 
 def test_ceilings_are_probed_again_unless_they_are_recent_enough(monkeypatch):

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from constraintlab.course.engine_source import EngineSource
-from constraintlab.course.engines import Between, Window, between, engine_stack, kernels, measured
 from constraintlab.engine.report import TOTALS, Counted, Report
+from constraintlab.engine.window import Between, Window, between, engine_stack, kernels, measured
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
