@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from constraintlab.course.driver import POLL, Driver
 from constraintlab.engine.request import Sampling
+from constraintlab.engine.roomy import CROWD, TOKENS, WARM, prompt, roomy
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.stub import pace
 from constraintlab.engine.window import Between, Window, between, engine_stack
@@ -17,23 +18,8 @@ from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import needs
 from constraintlab.limits.drift import refreshed
 
-CROWD = 16
-"""Sequences of the run that is held against a run of one."""
-
 CEILINGS = ("compute.float32", "compute.exp", "bandwidth")
 """What a served engine's verdict rests on."""
-
-PROMPT, TOKENS, WARM = 128, 96, 4
-"""Tokens of their prompts, tokens that they write, and those of a run that is not counted."""
-
-
-def roomy(setup: Setup) -> Setup:
-    """The same engine with nothing in the way of `CROWD` sequences, one prompt to a step."""
-    blocks = CROWD * -(-(PROMPT + TOKENS) // setup.block_size)
-    return replace(
-        setup, kv="paged", policy="continuous", policy_options={}, slots=CROWD, blocks=blocks,
-        tokens=CROWD,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -70,8 +56,7 @@ async def _run(driver: Driver, n: int, tokens: int) -> tuple[Window, Window]:
     """n sequences at once: (while their prompts are computed, while all of them decode)."""
     engine = driver.engine
     first = await driver.report()
-    prompt = [1 + i % 8 for i in range(PROMPT)]
-    answers = [engine.submit(prompt, Sampling(tokens)) for _ in range(n)]
+    answers = [engine.submit(prompt(), Sampling(tokens)) for _ in range(n)]
     while not all(a.tokens for a in answers):
         await asyncio.sleep(POLL)
     middle = await driver.report()
