@@ -6,6 +6,8 @@ import sys
 import pytest
 import torch
 
+from constraintlab.attention.target import Target
+from constraintlab.attention.xray import xrays
 from constraintlab.engine.model import glue
 
 from ..attention.interpreted import interpreted
@@ -96,6 +98,33 @@ def test_turn_rotates_and_writes_to_the_slots_and_to_no_other(dtype, rows, dim, 
         rest = torch.ones(4 * rows, dtype=torch.bool)
         rest[slots] = False
         assert (pool.flatten(0, 1)[rest] == 7).all()
+
+
+def target(kernel, kind, warps, **fixed):
+    """A launch on tensors of `kind`; norms' weights and angles are fp32."""
+    types = {}
+    for name in (n for n in kernel.arg_names if n not in fixed):
+        whole = "fp32" if name == "eps" else "i32"
+        exact = ("weight", "after", "cos", "sin")
+        value = "i64" if "slots" in name else "fp32" if any(e in name for e in exact) else kind
+        types[name] = f"*{value}" if name.endswith("_ptr") else whole
+    return Target(kernel, types, fixed, tuple(n for n in types if n.endswith("_ptr")), warps)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["bf16", "fp16", "fp32"])
+def test_every_kernel_compiles_for_gpus_that_are_not_here_and_spills_nothing(kind):
+    from constraintlab.engine.model import glue_triton as g
+
+    rows = {"warps": g.warps(4096), "BLOCK": 4096}
+    targets = [
+        target(g.norm_kernel, kind, **rows),
+        *(target(g.add_norm_kernel, kind, AFTER=after, **rows) for after in (True, False)),
+        *(target(g.turn_kernel, kind, 1, NORMED=n, DIM=128, HALF=64) for n in (True, False)),
+        *(target(g.gate_kernel, kind, 4, TANH=tanh, BLOCK=g.WIDE) for tanh in (True, False)),
+    ]
+    found = xrays([(one, arch) for one in targets for arch in ("sm_80", "sm_90")])
+    assert all(x.spill_bytes == 0 and x.registers <= 64 for x in found)
 
 
 def test_a_gpu_takes_the_kernels_and_a_cpu_does_not():

@@ -44,7 +44,8 @@ def add_norm_kernel(
 ):  # fmt: skip
     """One row of x + y, y normalised first where AFTER says so, and of its norm."""
     row, at = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
-    mask, kind = at < n, out_ptr.dtype.element_ty
+    mask = at < n
+    kind = out_ptr.dtype.element_ty
     x = tl.load(x_ptr + row * n + at, mask=mask, other=0.0)
     y = tl.load(y_ptr + row * n + at, mask=mask, other=0.0)
     if AFTER:
@@ -68,7 +69,8 @@ def turn_kernel(
     """
     token, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     at = tl.arange(0, HALF)
-    mask, kind = at < DIM // 2, q_ptr.dtype.element_ty
+    mask = at < DIM // 2
+    kind = q_ptr.dtype.element_ty
     from_ptr = qkv_ptr + (token * (heads + 2 * kv_heads) + head) * DIM
     first = tl.load(from_ptr + at, mask=mask, other=0.0)
     second = tl.load(from_ptr + DIM // 2 + at, mask=mask, other=0.0)
@@ -98,7 +100,8 @@ def gate_kernel(both_ptr, out_ptr, width, TANH: tl.constexpr, BLOCK: tl.constexp
     """BLOCK values of one row."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    mask, kind = at < width, out_ptr.dtype.element_ty
+    mask = at < width
+    kind = out_ptr.dtype.element_ty
     x = tl.load(both_ptr + 2 * row * width + at, mask=mask, other=0.0).to(tl.float32)
     up = tl.load(both_ptr + (2 * row + 1) * width + at, mask=mask, other=0.0).to(tl.float32)
     z = GELU * (x + 0.044715 * x * x * x) if TANH else x
@@ -108,12 +111,19 @@ def gate_kernel(both_ptr, out_ptr, width, TANH: tl.constexpr, BLOCK: tl.constexp
     tl.store(out_ptr + row * width + at, (risen * up).to(kind), mask=mask)
 
 
+def warps(block: int) -> int:
+    """For so many values of a program: about eight to a thread."""
+    return max(1, min(16, block // 256))
+
+
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """See `glue.norm`."""
-    rows, n = x.shape
+    (rows, n), block = x.shape, padded(x.shape[1])
     out = torch.empty(rows, n, dtype=x.dtype, device=x.device)
     with on_device_of(x):
-        norm_kernel[(rows,)](x, weight, out, x.stride(0), n, eps, BLOCK=padded(n))
+        norm_kernel[(rows,)](
+            x, weight, out, x.stride(0), n, eps, BLOCK=block, num_warps=warps(block)
+        )
     return out
 
 
@@ -122,12 +132,14 @@ def add_norm(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See `glue.add_norm`."""
     x, y, n = x.contiguous(), y.contiguous(), x.shape[1]
+    block = padded(n)
     total, out = torch.empty_like(x), torch.empty_like(x)
     given = weight if after is None else after
     with on_device_of(x):
         add_norm_kernel[(len(x),)](
-            x, y, given, weight, total, out, n, eps, AFTER=after is not None, BLOCK=padded(n)
-        )
+            *(x, y, given, weight, total, out, n, eps),
+            AFTER=after is not None, BLOCK=block, num_warps=warps(block),
+        )  # fmt: skip
     return total, out
 
 
