@@ -20,7 +20,7 @@ from ..unit.engine.test_glue import EPS, draw, hold, rms
 
 SETUP = Setup(REASONER, blocks=512, slots=6, tokens=64)
 DTYPES = ("float32", "bfloat16")
-STARTS = held_out(6, 20, 400)
+STARTS, MOST = held_out(6, 20, 400), 450
 
 
 def setup(dtype="bfloat16", device="cuda", **changes):
@@ -43,7 +43,7 @@ def loaded():
 def answers(setup, loaded, asked=None):
     """(tokens of each request, the engine, its steps)."""
     engine = build(setup, loaded(setup))
-    asked = asked or [ask(n) for n in STARTS]
+    asked = asked or [ask(n, MOST) for n in STARTS]
     for request in asked:
         assert not engine.submit(request)
     steps = []
@@ -83,7 +83,7 @@ def test_greedy_answers_are_the_cpus_and_right(loaded, on_cpu, dtype, graphs, kv
 
 
 def test_where_the_pool_is_tight_answers_stay_the_same(loaded, on_cpu):
-    found, _, steps = answers(setup("float32", blocks=40), loaded)
+    found, _, steps = answers(setup("float32", blocks=32), loaded)
     assert found == on_cpu("float32") and sum(s.preempted for s in steps)
 
 
@@ -112,7 +112,7 @@ def test_the_wait_and_the_devices_time_are_measured_and_are_no_host_work(loaded)
     engine = build(how, loaded(how))
     meter = Meter(engine)
     for n in STARTS:
-        request = ask(n)
+        request = ask(n, MOST)
         request.arrival = time.monotonic()
         engine.submit(request)
         meter.submitted(request)
@@ -149,7 +149,7 @@ def test_padded_rows_write_to_no_slot_that_a_table_can_list(loaded):
 
 
 def test_what_draws_by_temperature_from_the_likeliest_alone_is_greedy(loaded, on_cpu):
-    asked = [ask(n) for n in STARTS]
+    asked = [ask(n, MOST) for n in STARTS]
     for request in asked:
         s = request.sampling
         request.sampling = Sampling(s.max_tokens, 0.5, 1e-9, 1, stop_tokens=s.stop_tokens)
@@ -162,7 +162,7 @@ def test_a_request_goes_on_from_keys_and_values_that_another_engine_computed(loa
         make(how, loaded(how)) for make in (tiers.prefill, tiers.decode)
     )
     for n, want in zip(STARTS, on_cpu("float32"), strict=True):
-        request = ask(n)
+        request = ask(n, MOST)
         asked = tiers.Asked(request.prompt, request.sampling)
         prompted = asked.prompted()
         first.submit(prompted)
@@ -178,7 +178,7 @@ def test_a_request_goes_on_from_keys_and_values_that_another_engine_computed(loa
 
 def test_an_engine_whose_attention_has_no_graph_says_so(loaded):
     how = setup("float32", attention={"decode": "gather"})
-    _, engine, steps = answers(how, loaded, [ask(STARTS[0])])
+    _, engine, steps = answers(how, loaded, [ask(STARTS[0], MOST)])
     assert engine.model.passes == {"eager: decode='gather' reads lengths on the host": len(steps)}
 
 
