@@ -106,7 +106,7 @@ class Bed:
         (window, steps), caps = around(
             self.caps, self.ceilings, lambda _: driven.drive(self.size.asked()), self.device
         )
-        stack = engine_stack(window, caps, gap, own_device=self.device != "cpu")
+        stack = engine_stack(window, caps, gap)
         verdict = diagnose(stack, caps, measured=Estimate.of([window.rate], "tok/s"))
         phases = (
             self._phase([s for s in steps if bool(s.chunks) == p], caps) for p in (True, False)

@@ -55,9 +55,9 @@ class Bench:
         with Line(plan) as line:
             text = asyncio.run(preflight.text(Target(line.server.url, MODEL)))
             line.run(workload(text, WARM))
-            before = probed(self.caps, list(CEILINGS), 1)
+            before = probed(self.caps, list(CEILINGS), plan.setup)
             streamed = line.run(workload(text, self.requests))
-            caps = midway(before, probed(self.caps, list(CEILINGS), 1), CEILINGS)
+            caps = midway(before, probed(self.caps, list(CEILINGS), plan.setup), CEILINGS)
         ok = streamed.report.statuses["ok"]
         assert ok == self.requests, f"{name}: {ok} of {self.requests} answers came whole"
         stack = stack_of(streamed, caps, self.gap, cores=self.caps.cores, rate=flags.link)

@@ -71,7 +71,7 @@ def stack_of(
         readers=tuple(slow),
         population=math.inf if waits else max(window.batch, streams),
         offered=offered,
-        shared_cores=cores,
+        shared_cores=None if engine.shared_cores is None else cores,
     )
 
 

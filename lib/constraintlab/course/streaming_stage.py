@@ -53,7 +53,6 @@ class StreamingStage:
     """A panel over servers, one after the other; a plan that shares the last one finds it warm."""
 
     def __init__(self, lab, *chips: str) -> None:
-        from constraintlab.limits import probe
         from constraintlab.panel import Panel, Series
         from constraintlab.telemetry.host import HostSource
         from constraintlab.telemetry.sampler import Sampler
@@ -63,8 +62,7 @@ class StreamingStage:
         """What runs now."""
         self.on_look: Callable[[Counters], object] = lambda counters: None
         """Called with each look at a run, from another thread."""
-        # The engine runs on the processor, also where the machine has a GPU.
-        self.caps = lab.capacities if lab.device == "cpu" else probe.capacities("cpu", say=print)
+        self.caps = lab.capacities
         self.sampler = Sampler([HostSource(), self.source])
         chips = ("measured · this machine", *chips)
         self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)

@@ -189,4 +189,5 @@ class Meter:
             tuple(self._recent),
             steps,
             dict(getattr(engine.model, "passes", {})),
+            getattr(engine.model, "device", "cpu"),
         )

@@ -81,7 +81,7 @@ class Report:
     number, 0 nobody's, SHARED) and how many tokens it holds. recent: of the last steps, some
     dozens, the seconds of the forward pass and the prompt tokens computed in it. steps: all since
     the report before. passes: on a GPU, how many forward passes ran as a graph, and how many
-    eagerly, by the reason.
+    eagerly, by the reason. device: where the kernels run.
     """
 
     now: float
@@ -98,6 +98,7 @@ class Report:
     recent: tuple[tuple[float, int], ...] = ()
     steps: tuple[Took, ...] = ()
     passes: Mapping[str, int] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 TOTALS = (

@@ -18,7 +18,7 @@ def roomy(setup: Setup) -> Setup:
     blocks = CROWD * -(-(PROMPT + TOKENS) // setup.block_size)
     return replace(
         setup, kv="paged", policy="continuous", policy_options={}, slots=CROWD, blocks=blocks,
-        tokens=CROWD,
+        tokens=CROWD, max_length=None,
     )  # fmt: skip
 
 

@@ -162,11 +162,9 @@ def _unexplained(window: Window, caps: Capacities, *, prompt: bool) -> float:
     return median(seen) - counted
 
 
-def engine_stack(
-    window: Window, caps: Capacities, gap: Between, *, own_device: bool = False
-) -> Stack:
-    """The engine at the window's working point. gap: what `between` measured. own_device: its
-    kernels run on a GPU, and spend none of the cores.
+def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
+    """The engine at the window's working point. gap: what `between` measured. Kernels on a device
+    of their own spend none of the cores.
 
     Whoever waits is the population; a queue that never emptied counts as endless.
     """
@@ -186,7 +184,7 @@ def engine_stack(
         population=math.inf if waits else window.batch,
         slots=window.last.slots,
         kv_room=room,
-        shared_cores=None if own_device else caps.cores,
+        shared_cores=caps.cores if window.last.device == "cpu" else None,
     )
 
 

@@ -53,6 +53,20 @@ def verdict(window, gap=Between()):  # noqa: B008
     return diagnose(engine_stack(window, CAPS, gap), CAPS)
 
 
+def test_kernels_on_a_gpu_spend_none_of_the_cores():
+    window = ran(4)
+    assert engine_stack(window, CAPS, Between()).shared_cores == 2
+    gpu = replace(window, last=replace(window.last, device="cuda"))
+    assert engine_stack(gpu, CAPS, Between()).shared_cores is None
+
+
+def test_the_devices_share_and_the_wait_for_it_are_told_by_its_own_clock():
+    window = ran(4)
+    totals = window.last.totals | {"device": window.seconds / 4, "wait": window.seconds / 8}
+    window = replace(window, last=replace(window.last, totals=totals))
+    assert (window.busy, window.wait) == pytest.approx((0.25, 0.125))
+
+
 def test_the_average_step_is_the_counted_one():
     (kernel,) = kernels(ran(4))
     assert kernel.fixed.bytes == pytest.approx(FIXED_BYTES)

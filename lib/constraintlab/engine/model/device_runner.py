@@ -41,6 +41,11 @@ class DeviceRunner(Runner):
         self._staging, self._graphs, self._why = staging, graphs, why
         self._logits = torch.empty(0, decoder.config.vocab, device=decoder.embedding.device)
 
+    @property
+    def device(self) -> str:
+        """Where its kernels run."""
+        return self._logits.device.type
+
     def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
         """See `loop.Model`."""
         self.pool.copy(pairs, self._staging.send)
