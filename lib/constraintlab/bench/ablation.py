@@ -119,5 +119,6 @@ def context(rung: Rung, some: Sequence[Ran], gains: Sequence[float]) -> str:
         parts.append(f"predicted {median(off):+.0%} off the measured rate")
     batch = median([r.window.batch for r in some])
     parts.append(f"{batch:.1f} sequences a step")
+    parts += dict.fromkeys(d for r in some for d in r.verdict.doubts)
     how = passes(some[-1].window.last)
     return "; ".join([*parts, how] if how else parts)

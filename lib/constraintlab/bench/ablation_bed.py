@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from constraintlab.bench.ablation_story import Size
 from constraintlab.engine.loop import Engine
@@ -21,11 +21,16 @@ from constraintlab.limits.compose import step_costs
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import around
 from constraintlab.limits.estimate import Estimate
+from constraintlab.limits.resource import Resource
 from constraintlab.limits.stack import Stack
 from constraintlab.limits.verdict import Verdict
 
 PROFILED = 64
 """Steps whose kernels are timed one by one; thousands would fill the memory with records."""
+
+
+IDLE = 0.5
+"""A host that waits for more of the time than this is not what limits."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class Bed:
         )
         stack = engine_stack(window, caps, gap)
         verdict = diagnose(stack, caps, measured=Estimate.of([window.rate], "tok/s"))
+        verdict = doubted(verdict, window)
         phases = (
             self._phase([s for s in steps if bool(s.chunks) == p], caps) for p in (True, False)
         )
@@ -164,6 +170,18 @@ class Bed:
         kernels = work.kernels(self.loaded[0], new, keys, len(step.emitted))
         costs = step_costs(Stack(kernels, population=len(new)), caps)
         return sum(c.at(len(new)) for c in costs)
+
+
+def doubted(verdict: Verdict, window: Window) -> Verdict:
+    """The verdict, in doubt where it is the host and the host mostly waited: what no counted kernel
+    explains is charged to it, also where the device's own kernels are slow."""
+    if Resource.HOST not in verdict.constraint or window.wait <= IDLE:
+        return verdict
+    why = (
+        f"the host did nothing but wait for {window.wait:.0%} of the time: what lies between the "
+        "ceilings and the measurement is the device's, in kernels that reach none"
+    )
+    return replace(verdict, doubts=(*verdict.doubts, why))
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:

@@ -50,7 +50,7 @@ class Size:
 SIZES = {
     "cpu": Size("slim", None, (500, 700, 900), (16, 48, 128), 16, 16),
     # No prompt is longer than what the fused rung has room for on chip: 1,024 keys in bf16.
-    "cuda": Size("medium", "bfloat16", (640, 800, 960), (16, 64, 256), 96, 64, 8192),
+    "cuda": Size("medium", "bfloat16", (640, 800, 960), (8, 32, 128), 48, 32, 8192),
 }
 
 

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 
 from constraintlab.bench import ablation
-from constraintlab.bench.ablation_bed import Bed, Phase, covered, passes
+from constraintlab.bench.ablation_bed import Bed, Phase, covered, doubted, passes
 from constraintlab.bench.ablation_story import RUNGS, SIZES, Size, setups
 from constraintlab.engine.report import Report as EngineReport
 from constraintlab.limits.capacities import Capacities
@@ -91,7 +92,9 @@ def run_of(rate, binds, **window):
     report = SimpleNamespace(
         passes={"graph": 9, "eager: a prompt is in the step": 3}, totals=totals
     )
-    verdict = SimpleNamespace(constraint=(Resource(binds),), outcome="bound", predicted=rate * 1.1)
+    verdict = SimpleNamespace(
+        constraint=(Resource(binds),), outcome="bound", predicted=rate * 1.1, doubts=()
+    )
     seen = SimpleNamespace(**{"busy": 0.4, "wait": 0.3, "batch": 2.0, "last": report} | window)
     return SimpleNamespace(
         rate=rate, verdict=verdict, window=seen, prefill=Phase(1.0, 2.0), decode=Phase(1.0, 4.0),
@@ -158,6 +161,17 @@ def test_a_cpus_run_has_no_graphs_and_says_why(monkeypatch):
     assert skipped["x_after_graphs"].startswith("no NVIDIA GPU here")
     assert "x_after_graphs" not in found and found["device_busy_paged"]["value"] == 0.4
     assert not any(name.startswith("host_wait") for name in found)
+
+
+def test_a_host_that_mostly_waits_is_in_doubt(quiet):
+    ran = Bed(TINY, "cpu", CAPS).run(TINY.setup("cpu"))
+    host = replace(ran.verdict, constraint=(Resource.HOST,), doubts=())
+    idle = SimpleNamespace(wait=0.8)
+    assert "wait for 80% of the time" in doubted(host, idle).doubts[0]
+    assert not doubted(host, idle).sure
+    assert doubted(host, SimpleNamespace(wait=0.2)) is host
+    other = replace(host, constraint=(Resource.BANDWIDTH,))
+    assert doubted(other, idle) is other
 
 
 def test_kernels_that_overlap_count_once():
