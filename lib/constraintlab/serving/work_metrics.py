@@ -46,4 +46,8 @@ def engine_work(totals: Totals) -> Iterator[Metric]:
     )
     for how, times in report.passes.items():
         passes.add_metric([how], times)
-    yield from (done, work, pool, reported, clock, passes)
+    device = GaugeMetricFamily(
+        "constraintlab:engine_device", "Where the kernels run.", labels=["name"]
+    )
+    device.add_metric([report.device], 1)
+    yield from (done, work, pool, reported, clock, passes, device)
