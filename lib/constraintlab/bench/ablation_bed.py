@@ -131,24 +131,26 @@ class Bed:
         return self._gaps[key]
 
     def kernel_share(self, setup: Setup, ran: Ran) -> float:
-        """Share of the first steps' time that the GPU was inside a kernel or a copy: their own
-        time, from a run in which each is recorded, over that of the same steps in `ran`, for
-        recording slows the host down. RuntimeError where this machine records none."""
+        """Share of the first steps' time that the device was inside a kernel or a copy (a CPU:
+        inside torch's operations): their own time, from a run in which each is recorded, over that
+        of the same steps in `ran`, for recording slows the host down. RuntimeError where this
+        machine records none."""
         from torch.profiler import ProfilerActivity, profile
 
         driven = Driven(build(setup, self.loaded))
         driven.drive(self.size.asked(WARM))
         steps = min(PROFILED, len(ran.walls))
         left = iter(range(steps))
-        with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        with profile(activities=[getattr(ProfilerActivity, self.device.upper())]) as seen:
             driven.drive(self.size.asked(), lambda: next(left, None) is None)
         spans = [
             (e.time_range.start / 1e6, e.time_range.end / 1e6)
             for e in seen.events()
-            if e.device_type.name == "CUDA" and not getattr(e, "is_user_annotation", False)
+            if e.device_type.name == self.device.upper()
+            and not getattr(e, "is_user_annotation", False)
         ]
         if not spans:
-            raise RuntimeError("torch's profiler recorded no kernel on this machine")
+            raise RuntimeError("torch's profiler recorded no kernel here: CUPTI may not be allowed")
         return covered(spans) / sum(ran.walls[:steps])
 
     def _pair(self, driven: Driven, n: int, tokens: int) -> tuple[Window, Window]:

@@ -186,7 +186,7 @@ def load_for(setup: Setup):
     return load(setup.model, setup.dtype, setup.words, setup.device)
 
 
-def load(model: str, dtype: str | None = None, words: bool = False, where: str = device.AUTO):
+def load(model: str, dtype: str | None = None, words: bool = False, where: str = "cpu"):
     """(configuration, weights, tokenizer) of a model by name; a preset has no tokenizer, unless
     `words` is set, and a stub has no configuration and no weights. where: `device.DEVICES`."""
     if stub.pace(model) is not None:

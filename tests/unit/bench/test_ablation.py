@@ -163,6 +163,31 @@ def test_a_cpus_run_has_no_graphs_and_says_why(monkeypatch):
     assert not any(name.startswith("host_wait") for name in found)
 
 
+def test_kernels_are_timed_in_a_run_of_their_own_over_the_same_steps(quiet):
+    """On a CPU by torch's operations: what is recorded is the same, and nothing beyond it."""
+    bed, setup = Bed(TINY, "cpu", CAPS), TINY.setup("cpu")
+    ran = bed.run(setup)
+    hour = replace(ran, walls=[3600.0 / len(ran.walls)] * len(ran.walls))
+    share = bed.kernel_share(setup, hour)
+    assert 0 < share < 0.01, "seconds of an hour"
+
+
+def test_where_nothing_is_recorded_there_is_no_share(quiet, monkeypatch):
+    class Blind:
+        def __init__(self, **_):
+            pass
+
+        __enter__ = __exit__ = lambda self, *_: self
+
+        def events(self):
+            return []
+
+    monkeypatch.setattr("torch.profiler.profile", Blind)
+    bed, setup = Bed(TINY, "cpu", CAPS), TINY.setup("cpu")
+    with pytest.raises(RuntimeError, match="recorded no kernel"):
+        bed.kernel_share(setup, bed.run(setup))
+
+
 def test_a_host_that_mostly_waits_is_in_doubt(quiet):
     ran = Bed(TINY, "cpu", CAPS).run(TINY.setup("cpu"))
     host = replace(ran.verdict, constraint=(Resource.HOST,), doubts=())

@@ -14,7 +14,7 @@ def no_gpu(monkeypatch):
 
 def test_auto_is_the_cpu_where_there_is_no_gpu(no_gpu):
     assert device.resolve("auto") == device.resolve("cpu") == "cpu"
-    config, weights, _ = load("nano")
+    config, weights, _ = load_for(Setup("nano"))
     assert weights.embedding.device.type == "cpu"
     engine = build(Setup("nano"), (config, weights, None))
     assert type(engine.model).__name__ == "Runner"
@@ -42,7 +42,7 @@ def test_a_name_that_is_none_is_refused_before_anything_is_loaded():
 
 def test_a_model_that_was_loaded_elsewhere_is_refused():
     with pytest.raises(ValueError, match="loaded on cpu: load it with device='cuda'"):
-        build(Setup("nano", device="cuda"), load("nano", where="cpu"))
+        build(Setup("nano", device="cuda"), load("nano"))
 
 
 def test_another_device_needs_another_engine():
