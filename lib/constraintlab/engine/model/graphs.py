@@ -7,7 +7,8 @@ again what was recorded, with the same addresses and sizes, so:
 - its inputs lie in a buffer that stays, which each step's copy fills (`staging`);
 - it has a size, a power of two of sequences, and a step is padded to the next one: the rows that
   are too many write to a spare slot of the pool that no table lists, and read nothing;
-- its block table has the width of the longest sequence that there may be.
+- its block table has the width of the longest sequence that there may be, and all of it is copied
+  in each step: 4 bytes · size · width, 64 KB for 32 sequences of 512 blocks.
 
 Steps with a prompt have too many shapes, and run eagerly. `Recorder` is the only part that needs a
 GPU: all else runs, and is tested, without one.
