@@ -67,21 +67,21 @@ class Report:
     """An engine at time `now` on its own clock (`time.monotonic` seconds).
 
     totals: counters since the start: `steps`, `tokens` (output), `prefill` (prompt tokens computed,
-    or computed again), `prefills` (steps with some), `decodes`, `lost` (tokens preempted with their
-    KV), `sequences` (summed over steps), `preempted`, `finished`; the seconds of `schedule`,
-    `forward`, `draw` and `emit` (stops, and text from tokens), all of a step together; `wait`, the
-    part of `forward` in which the host only waits for a device, 0 on a CPU; `device`, those from a
-    step's first copy to its last by the device's own clock, on a CPU `forward`; core-seconds:
-    `tell` (what was emitted, to whoever asked) and `cpu` (all that the process spent); over time,
-    in seconds times each: `kv_seconds` (reserved token slots), `used_seconds` (filled ones),
-    `resident_seconds` (requests that run), `waiting_seconds`; of the steps whose work was counted,
-    `counted_steps` and `counted_sequences`; with a prefix cache, `asked` tokens of attached
-    requests, and `hit`, those of them that were cached. work: kernel → its work over those steps.
-    kv: (capacity, reserved, used) in tokens. owners, filled: per block whose it is (a life's
-    number, 0 nobody's, SHARED) and how many tokens it holds. recent: of the last steps, some
-    dozens, the seconds of the forward pass and the prompt tokens computed in it. steps: all since
-    the report before. passes: on a GPU, how many forward passes ran as a graph, and how many
-    eagerly, by the reason. device: where the kernels run.
+    or computed again), `prefills` (steps with some), `decodes`, `lost` (tokens preempted with
+    their KV), `sequences` (summed over steps), `preempted`, `finished`; the seconds of `schedule`,
+    `forward`, `draw` and `emit` (stops, and text from tokens); core-seconds: `tell` (what was
+    emitted, to whoever asked) and `cpu` (all that the process spent); over time, in seconds times
+    each: `kv_seconds` (reserved token slots), `used_seconds` (filled ones), `resident_seconds`
+    (requests that run), `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
+    `counted_sequences`; with a prefix cache, `asked` tokens of attached requests, and `hit`, those
+    of them that were cached. work: kernel → its work over those steps. kv: (capacity, reserved,
+    used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
+    and how many tokens it holds. recent: of the last steps, some dozens, the seconds of the
+    forward pass and the prompt tokens computed in it. steps: all since the report before.
+    device: where the kernels run. The totals `wait`, that part of `forward` in which the host only
+    waits for a device, and `device`, from a step's first copy to its last by the device's own
+    clock; on a CPU 0, and `forward` itself. passes: on a GPU, how many forward passes ran as a
+    graph, and how many eagerly, by the reason.
     """
 
     now: float
@@ -103,8 +103,7 @@ class Report:
 
 TOTALS = (
     "steps", "tokens", "prefill", "prefills", "decodes", "lost", "sequences", "preempted",
-    "finished",
+    "finished", "device", "wait",
     "schedule", "forward", "draw", "emit", "kv_seconds", "used_seconds", "resident_seconds",
     "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit", "tell", "cpu",
-    "device", "wait",
 )  # fmt: skip
