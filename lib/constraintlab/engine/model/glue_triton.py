@@ -21,9 +21,16 @@ WIDE = 1024
 
 
 @triton.jit
+def inverse_root(x):
+    """1 ÷ √x, rounded as torch's: the GPU's own instruction for it is a bit off, and a row needs
+    only one."""
+    return tl.div_rn(1.0, tl.sqrt_rn(x))
+
+
+@triton.jit
 def normalised(x, weight, mask, n, eps):
     """x [BLOCK] fp32 ÷ the root mean square of its n values, times weight."""
-    return x * tl.rsqrt(tl.sum(tl.where(mask, x * x, 0.0), 0) / n + eps) * weight
+    return x * inverse_root(tl.sum(tl.where(mask, x * x, 0.0), 0) / n + eps) * weight
 
 
 @triton.jit
@@ -84,7 +91,7 @@ def turn_kernel(
         a, b = first.to(tl.float32), second.to(tl.float32)
         if NORMED:
             weight_ptr = q_weight_ptr if head < heads else k_weight_ptr
-            scale = tl.rsqrt((tl.sum(a * a, 0) + tl.sum(b * b, 0)) / DIM + eps)
+            scale = inverse_root((tl.sum(a * a, 0) + tl.sum(b * b, 0)) / DIM + eps)
             a = a * scale * tl.load(weight_ptr + at, mask=mask, other=0.0)
             b = b * scale * tl.load(weight_ptr + DIM // 2 + at, mask=mask, other=0.0)
         # The angles of both halves are the same; the first half's sines are negative.
