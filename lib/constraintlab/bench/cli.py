@@ -141,6 +141,20 @@ def diagnose(
 
 
 @app.command()
+def ablation(
+    json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
+    full: bool = typer.Option(False, "--full", help="More rounds, for a narrower interval."),
+    device: str = typer.Option("auto", help="auto (a GPU if torch can use one), cpu or cuda."),
+) -> None:
+    """The engine's rungs, each switched on in turn: its worth, and what binds then."""
+    from constraintlab.bench import ablation as bench
+
+    say = lambda line: typer.echo(line, err=True)  # noqa: E731
+    report = bench.run(rounds=9 if full else 3, device=device, say=say)
+    print(report.json()) if json else report.print()
+
+
+@app.command()
 def cluster(
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
     full: bool = typer.Option(False, "--full", help="More pairs, for a narrower interval."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -12,11 +11,12 @@ from statistics import median
 from constraintlab.bench.interval import median_of
 from constraintlab.bench.report import Report
 from constraintlab.bench.story import CHAPTERS, MODEL, REQUESTS, Chapter, Flags, chapters, workload
+from constraintlab.bench.telling import NOTHING, names, usual, way
 from constraintlab.course.calibrate import Grounds, probed
-from constraintlab.course.engines import Between
 from constraintlab.course.line import Line
 from constraintlab.course.streamed import Streamed
 from constraintlab.course.streamed_stack import stack_of
+from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway
@@ -27,9 +27,6 @@ from constraintlab.load.target import Target
 Say = Callable[[str], object]
 
 CEILINGS = ("compute.float32", "compute.exp", "bandwidth", "pages")
-NOTHING = 0.05
-"""A gain or loss below this is called none."""
-
 WARM = 3
 """Requests of a new server before anything counts."""
 
@@ -58,9 +55,9 @@ class Bench:
         with Line(plan) as line:
             text = asyncio.run(preflight.text(Target(line.server.url, MODEL)))
             line.run(workload(text, WARM))
-            before = probed(self.caps, list(CEILINGS), 1)
+            before = probed(self.caps, list(CEILINGS), plan.setup)
             streamed = line.run(workload(text, self.requests))
-            caps = midway(before, probed(self.caps, list(CEILINGS), 1), CEILINGS)
+            caps = midway(before, probed(self.caps, list(CEILINGS), plan.setup), CEILINGS)
         ok = streamed.report.statuses["ok"]
         assert ok == self.requests, f"{name}: {ok} of {self.requests} answers came whole"
         stack = stack_of(streamed, caps, self.gap, cores=self.caps.cores, rate=flags.link)
@@ -76,7 +73,7 @@ def measure(bench: Bench, rounds: int, decoys: int, say: Say) -> tuple[list, lis
         for i, (chapter, flags, decoy) in enumerate(told):
             runs[i].append(bench.run(chapter.name, flags))
             last = runs[i][-1]
-            say(f"  {chapter.name:<10} {last.rate:6.0f} tok/s  {_names(last.verdict)}")
+            say(f"  {chapter.name:<10} {last.rate:6.0f} tok/s  {names(last.verdict)}")
             if r < decoys:
                 others[i].append(bench.run(chapter.decoy_name, decoy))
                 gain = others[i][-1].rate / last.rate
@@ -95,14 +92,14 @@ def run(
     say("what lies between the engine's kernels …")
     gap = asyncio.run(Grounds(caps).gap(Flags(rung="flash").plan("").setup))
     runs, others = measure(Bench(requests, caps, gap), rounds, decoys, say)
-    found = [_usual(some) for some in runs]
+    found = [usual([r.verdict for r in some]) for some in runs]
     for i, chapter in enumerate(CHAPTERS):
         before = runs[i - 1] if i else runs[i]
         gains = [b.rate / a.rate for a, b in zip(before, runs[i], strict=True)]
         report.add(f"x_after_{chapter.name}", median_of([r.rate for r in runs[i]], "tok/s"),
                    _context(chapter, runs[i], gains if i else None))  # fmt: skip
     report.add("distinct_constraints", median_of([float(len(set(found)))], ""),
-               " → ".join(_runs_of(found)))  # fmt: skip
+               " → ".join(way(found)))  # fmt: skip
     whole = [last.rate / first.rate for first, last in zip(runs[0], runs[-1], strict=True)]
     report.add("end_to_end_speedup", median_of(whole, "×"), "the product of all gains")
     worst = 0.0
@@ -116,26 +113,8 @@ def run(
     return report
 
 
-def _names(verdict: Verdict) -> str:
-    names = " and ".join(r.label for r in verdict.constraint)
-    return names or verdict.outcome
-
-
-def _usual(some: Sequence[Ran]) -> str:
-    """The constraint that most of the rounds name first."""
-    firsts = Counter(
-        r.verdict.constraint[0].value if r.verdict.constraint else r.verdict.outcome for r in some
-    )
-    return firsts.most_common(1)[0][0]
-
-
-def _runs_of(names: Sequence[str]) -> list[str]:
-    """Without repeats of neighbours: the way that the constraint went."""
-    return [name for i, name in enumerate(names) if not i or name != names[i - 1]]
-
-
 def _context(chapter: Chapter, some: Sequence[Ran], gains: Sequence[float] | None) -> str:
-    verdicts = ", ".join(_names(r.verdict) for r in some)
+    verdicts = ", ".join(names(r.verdict) for r in some)
     off = [r.verdict.predicted / r.streamed.rate.value - 1 for r in some if r.verdict.predicted]
     parts = [f"verdict: {verdicts}"]
     if gains:

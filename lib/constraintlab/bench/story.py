@@ -40,10 +40,12 @@ class Flags:
     link: float = LINK
 
     def plan(self, name: str) -> Plan:
-        """As a server behind a link. One thread: the engine has a core, the rest share another."""
+        """As a server behind a link, on a CPU. One thread: the engine has a core, the rest share
+        another."""
         setup = Setup(
             MODEL, kv=self.kv, policy="continuous", blocks=self.blocks, slots=self.slots,
             tokens=LONGEST, threads=1, words=True, attention={"prefill": self.rung},
+            device="cpu",
         )  # fmt: skip
         return Plan(
             name, setup, {"stream_interval": self.interval, "queue": 1024}, {"rate": self.link}

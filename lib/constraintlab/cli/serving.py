@@ -79,6 +79,7 @@ def serve(
     max_length: int | None = typer.Option(None, help="Tokens of a request at most."),
     dtype: str | None = typer.Option(None, help="bfloat16 or float32; the model's own if absent."),
     threads: int | None = typer.Option(None, help="Of the engine; all cores if absent."),
+    device: str = typer.Option("auto", help="auto (a GPU if torch can use one), cpu or cuda."),
     stream_interval: int = typer.Option(1, help="Tokens to an event."),
     queue: int = typer.Option(256, help="Requests that may be open beyond the slots."),
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
@@ -93,7 +94,7 @@ def serve(
     setup = {
         "model": model, "kv": kv, "policy": policy, "blocks": kv_blocks, "block_size": block_size,
         "slots": slots, "tokens": max(step_tokens, slots), "max_length": max_length,
-        "dtype": dtype, "threads": threads, "words": True,
+        "dtype": dtype, "threads": threads, "words": True, "device": device,
     }  # fmt: skip
     options = {
         "host": host, "port": port, "name": name, "key": api_key, "queue": queue, "grace": grace,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from constraintlab.cluster.layout import Layout
 from constraintlab.engine.loop import Engine
 from constraintlab.engine.request import Request
-from constraintlab.engine.setup import load, vocabulary, warm
+from constraintlab.engine.setup import load_for, vocabulary, warm
 from constraintlab.engine.step import Emitted
 from constraintlab.engine.threaded import Command, EngineThread
 from constraintlab.engine.tiers import Simulated
@@ -25,7 +25,7 @@ class Replica:
 
     def __init__(self, layout: Layout, make: Callable) -> None:
         setup = layout.setup
-        loaded = load(setup.model, setup.dtype, setup.words)
+        loaded = load_for(setup)
         self.engine, self.identity = make(setup, loaded)
         warm(setup, loaded)
         if layout.seconds:

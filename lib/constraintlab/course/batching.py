@@ -8,11 +8,11 @@ from itertools import chain, pairwise
 from statistics import median
 
 from constraintlab.course.driver import Asked, Driver, Ran
-from constraintlab.course.engines import Between
 from constraintlab.course.questions import Question
 from constraintlab.course.show import Table
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between
 
 
 @dataclass(frozen=True)

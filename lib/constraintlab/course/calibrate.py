@@ -9,31 +9,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from constraintlab.course.driver import POLL, Driver
-from constraintlab.course.engines import Between, Window, between, engine_stack
+from constraintlab.engine.device import resolve
 from constraintlab.engine.request import Sampling
+from constraintlab.engine.roomy import CROWD, TOKENS, WARM, prompt, roomy
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.stub import pace
+from constraintlab.engine.window import Between, Window, between, engine_stack
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import needs
 from constraintlab.limits.drift import refreshed
 
-CROWD = 16
-"""Sequences of the run that is held against a run of one."""
-
 CEILINGS = ("compute.float32", "compute.exp", "bandwidth")
 """What a served engine's verdict rests on."""
-
-PROMPT, TOKENS, WARM = 128, 96, 4
-"""Tokens of their prompts, tokens that they write, and those of a run that is not counted."""
-
-
-def roomy(setup: Setup) -> Setup:
-    """The same engine with nothing in the way of `CROWD` sequences, one prompt to a step."""
-    blocks = CROWD * -(-(PROMPT + TOKENS) // setup.block_size)
-    return replace(
-        setup, kv="paged", policy="continuous", policy_options={}, slots=CROWD, blocks=blocks,
-        tokens=CROWD,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -62,7 +49,7 @@ async def calibrated(
     _, alone = await _run(driver, 1, TOKENS)
     prompts, crowd = await _run(driver, CROWD, TOKENS)
     names = [name for name, _ in needs(engine_stack(alone, caps, Between()))]
-    caps = probed(caps, names, setup.threads)
+    caps = probed(caps, names, setup)
     return between(alone, crowd, prompts, caps), caps, names
 
 
@@ -70,8 +57,7 @@ async def _run(driver: Driver, n: int, tokens: int) -> tuple[Window, Window]:
     """n sequences at once: (while their prompts are computed, while all of them decode)."""
     engine = driver.engine
     first = await driver.report()
-    prompt = [1 + i % 8 for i in range(PROMPT)]
-    answers = [engine.submit(prompt, Sampling(tokens)) for _ in range(n)]
+    answers = [engine.submit(prompt(), Sampling(tokens)) for _ in range(n)]
     while not all(a.tokens for a in answers):
         await asyncio.sleep(POLL)
     middle = await driver.report()
@@ -80,22 +66,24 @@ async def _run(driver: Driver, n: int, tokens: int) -> tuple[Window, Window]:
     return Window(first, middle), Window(middle, await driver.report())
 
 
-def probed(caps: Capacities, names: list[str], threads: int | None) -> Capacities:
-    """These ceilings again, on as many threads as the engine has; about a tenth of a second each.
+def probed(caps: Capacities, names: list[str], setup: Setup) -> Capacities:
+    """These ceilings again, on the device and as many threads as the setup's engine has; about a
+    tenth of a second each.
 
     A kernel that runs on one thread has one core's ceilings.
     """
-    with on_threads(threads):
-        return replace(refreshed(caps, names), cores=float(threads or caps.cores))
+    with on_threads(setup.threads):
+        found = refreshed(caps, names, resolve(setup.device)) if names else caps
+        return replace(found, cores=float(setup.threads or caps.cores))
 
 
 class Grounds:
-    """What verdicts on served engines rest on. caps: of the whole machine."""
+    """What verdicts on served engines rest on. caps: of the whole machine, or of its GPU."""
 
     def __init__(self, caps: Capacities) -> None:
         self._caps = caps
         self._gaps: dict[tuple, Between] = {}
-        self._seen: dict[int | None, tuple[float, Capacities]] = {}
+        self._seen: dict[tuple, tuple[float, Capacities]] = {}
 
     async def gap(self, setup: Setup, beside: asyncio.Future | None = None) -> Between:
         """What lies between this engine's kernels, measured once; a stub has none.
@@ -103,7 +91,7 @@ class Grounds:
         beside: what starts at the same time, a server. It is waited for before anything is timed;
         what became of it is its owner's to ask.
         """
-        key = setup.model, setup.dtype, setup.threads
+        key = setup.model, setup.dtype, setup.threads, setup.device, setup.graphs
         if pace(setup.model) is not None:
             return Between()
         if key not in self._gaps:
@@ -122,9 +110,10 @@ class Grounds:
         """CEILINGS for this engine's threads, as they were at most `old` seconds ago; a stub needs
         none."""
         if pace(setup.model) is not None:
-            return probed(self._caps, [], setup.threads)
-        kept = self._seen.get(setup.threads)
+            return probed(self._caps, [], setup)
+        key = setup.threads, setup.device
+        kept = self._seen.get(key)
         if kept is None or time.monotonic() - kept[0] > old:
-            kept = time.monotonic(), probed(self._caps, list(CEILINGS), setup.threads)
-            self._seen[setup.threads] = kept
+            kept = time.monotonic(), probed(self._caps, list(CEILINGS), setup)
+            self._seen[key] = kept
         return kept[1]

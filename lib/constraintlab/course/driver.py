@@ -7,13 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from constraintlab.course.engines import Window
 from constraintlab.course.questions import Question, asked, wrong
 from constraintlab.engine.answer import Answer
 from constraintlab.engine.process import EngineProcess
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Window
 from constraintlab.limits.estimate import Estimate
 from constraintlab.load.direct import Due, Offered
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from constraintlab.course.engines import Window
 from constraintlab.engine.report import Report
+from constraintlab.engine.window import Window
 from constraintlab.telemetry.names import under
 from constraintlab.telemetry.source import Reading, all_absent
 from constraintlab.telemetry.trail import WINDOW

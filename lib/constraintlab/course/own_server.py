@@ -12,10 +12,10 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from constraintlab.course.engines import Between, Window, kernels
 from constraintlab.course.scraped import NotOurs
 from constraintlab.course.streamed import Moment, Passage, Spent
 from constraintlab.course.streamed_stack import FEW, stack_of
+from constraintlab.engine.window import Between, Window, kernels
 from constraintlab.limits import probe
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import step_costs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from constraintlab.course.engines import Window
+from constraintlab.engine.window import Window
 from constraintlab.limits.capacities import Capacities
 
 

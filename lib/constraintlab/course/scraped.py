@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from constraintlab.course.engines import Window
 from constraintlab.engine.report import TOTALS, Counted, Report
+from constraintlab.engine.window import Window
 from constraintlab.limits.stack import Station
 from constraintlab.limits.stations import front_end
 from constraintlab.telemetry.exposition import Scrape
@@ -44,6 +44,7 @@ def report(scrape: Scrape) -> Report:
         work[own["kernel"]][own["of"]] = value
     pool = {dict(k)["state"]: v for k, v in scrape.series.get(f"{OURS}kv_tokens", {}).items()}
     (config,) = scrape.series.get("vllm:cache_config_info", {frozenset(): 1})
+    (where,) = scrape.series.get(f"{OURS}engine_device", {frozenset(): 1})
     return Report(
         now=_now(scrape, moment),
         totals=dict.fromkeys(TOTALS, 0.0) | found,
@@ -56,6 +57,7 @@ def report(scrape: Scrape) -> Report:
         filled=(),
         lives=(),
         work={name: Counted(units[name], **parts) for name, parts in work.items()},
+        device=dict(where).get("name", "cpu"),
     )
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from constraintlab.course.calibrate import calibrated, probed
 from constraintlab.course.driver import Driver, Ran
 from constraintlab.course.engine_source import EngineSource
-from constraintlab.course.engines import Between, Window, engine_stack, measured
 from constraintlab.course.questions import Question
 from constraintlab.course.roof import Roof, peak
 from constraintlab.engine.report import Report
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between, Window, engine_stack, measured
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway
@@ -72,7 +72,6 @@ class ServingStage:
     """A panel over an engine, or over several one after the other."""
 
     def __init__(self, lab, *chips: str) -> None:
-        from constraintlab.limits import probe
         from constraintlab.panel import Panel
         from constraintlab.telemetry.host import HostSource
         from constraintlab.telemetry.sampler import Sampler
@@ -83,8 +82,7 @@ class ServingStage:
         self._live: tuple[str, Served | None, float] | None = None
         self.driver = Driver(self._hear)
         self.sampler = Sampler([HostSource(), self.source])
-        # The engine runs on the processor, also where the machine has a GPU.
-        self.caps = lab.capacities if lab.device == "cpu" else probe.capacities("cpu", say=print)
+        self.caps = lab.capacities
         self.panel = Panel(
             lab=lab.number, chips=("measured · this machine", *chips), sampler=self.sampler
         )
@@ -116,7 +114,7 @@ class ServingStage:
         # It rests on a moment with a queue, and the reports before draw the lines below its lanes.
         for report in ran.reports[: ran.reports.index(ran.typical) + 1]:
             self._draw(report, *live)
-        caps = midway(before, probed(before, names, setup.threads), names)
+        caps = midway(before, probed(before, names, setup), names)
         verdict, stack = self._verdict(ran, gap, caps)
         served = Served(name, setup, verdict, stack, caps, gap, ran)
         self.panel.set_verdict(verdict)
@@ -132,10 +130,11 @@ class ServingStage:
     async def _calibrated(self, setup: Setup) -> tuple[Between, Capacities, list[str]]:
         """As `calibrated`; for an engine whose gaps are known only the ceilings are probed."""
         attention = tuple(sorted(setup.attention.items()))
-        key = setup.model, setup.dtype, setup.threads, setup.kv, setup.blocks, attention
+        s = setup
+        key = s.model, s.dtype, s.threads, s.device, s.graphs, s.kv, s.blocks, attention
         if key in self._known:
             gap, names = self._known[key]
-            return gap, probed(self.caps, names, setup.threads), names
+            return gap, probed(self.caps, names, setup), names
         found = await calibrated(self.driver, setup, self.caps)
         self._known[key] = found[0], found[2]
         return found

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from constraintlab.course.engines import Between, Window, engine_stack
 from constraintlab.course.scraped import Delivered
 from constraintlab.course.streamed import Passage
+from constraintlab.engine.window import Between, Window, engine_stack
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import Readers
 from constraintlab.limits.resource import Resource
@@ -71,7 +71,7 @@ def stack_of(
         readers=tuple(slow),
         population=math.inf if waits else max(window.batch, streams),
         offered=offered,
-        shared_cores=cores,
+        shared_cores=None if engine.shared_cores is None else cores,
     )
 
 

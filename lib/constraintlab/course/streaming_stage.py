@@ -15,7 +15,6 @@ from statistics import fmean
 
 from constraintlab.course.calibrate import CEILINGS, Grounds
 from constraintlab.course.clientview import lanes
-from constraintlab.course.engines import Between
 from constraintlab.course.line import Line, Plan
 from constraintlab.course.line_source import LineSource
 from constraintlab.course.roof import Roof
@@ -23,6 +22,7 @@ from constraintlab.course.streamed import Moment, Passage, Streamed
 from constraintlab.course.streamed_stack import stack_of
 from constraintlab.course.told import Told, Undelivered
 from constraintlab.engine.stub import pace
+from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway
@@ -53,7 +53,6 @@ class StreamingStage:
     """A panel over servers, one after the other; a plan that shares the last one finds it warm."""
 
     def __init__(self, lab, *chips: str) -> None:
-        from constraintlab.limits import probe
         from constraintlab.panel import Panel, Series
         from constraintlab.telemetry.host import HostSource
         from constraintlab.telemetry.sampler import Sampler
@@ -63,8 +62,7 @@ class StreamingStage:
         """What runs now."""
         self.on_look: Callable[[Counters], object] = lambda counters: None
         """Called with each look at a run, from another thread."""
-        # The engine runs on the processor, also where the machine has a GPU.
-        self.caps = lab.capacities if lab.device == "cpu" else probe.capacities("cpu", say=print)
+        self.caps = lab.capacities
         self.sampler = Sampler([HostSource(), self.source])
         chips = ("measured · this machine", *chips)
         self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)

@@ -17,7 +17,6 @@ from statistics import median
 from constraintlab.course.calibrate import CEILINGS, Grounds, calibrated
 from constraintlab.course.culprits import lives
 from constraintlab.course.driver import Asked, Ran
-from constraintlab.course.engines import Between, engine_stack, measured
 from constraintlab.course.halves import Halves
 from constraintlab.course.questions import Question
 from constraintlab.course.serving_stage import ServingStage
@@ -25,6 +24,7 @@ from constraintlab.course.thinking import length
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between, engine_stack, measured
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway

@@ -18,7 +18,7 @@ from constraintlab.engine.kv.store import KVStore
 from constraintlab.engine.plan import Budget, Policy, StepPlan
 from constraintlab.engine.refusal import refusal
 from constraintlab.engine.request import Phase, Request
-from constraintlab.engine.step import Emitted, Model, Piece, Seconds, Step
+from constraintlab.engine.step import Emitted, Model, Piece, Seconds, Spent, Step
 from constraintlab.engine.voice import Voice
 
 
@@ -27,7 +27,8 @@ class Engine:
 
     longest: tokens that the model takes, prompt and answer together. voice: makes a request's
     `Voice`; None leaves out all text, and then a request with stop strings is refused. clock:
-    seconds, for the reports only.
+    seconds, for the reports only. spent: where the model computes on a device beside the host, what
+    that took since it was asked last.
     """
 
     def __init__(
@@ -40,11 +41,12 @@ class Engine:
         longest: float = math.inf,
         voice: Callable[[Request], Voice] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        spent: Callable[[], Spent] | None = None,
     ) -> None:
         self.model, self.policy, self.kv, self.budget = model, policy, kv, budget
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
-        self.longest, self._voice, self._clock = longest, voice, clock
+        self.longest, self._voice, self._clock, self._spent = longest, voice, clock, spent
         self._voices: dict[Request, Voice] = {}
         self._stuck = False
 
@@ -139,6 +141,8 @@ class Engine:
         computed = self._clock()
         tokens = self.model.draw(logits, drawing) if drawing else ()
         drawn = self._clock()
+        spent = self._spent() if self._spent else None
+        wait = spent.wait if spent else 0.0
         decodes, keys, chunks = 0, 0, []
         for piece in pieces:
             n = len(piece.tokens)
@@ -155,7 +159,9 @@ class Engine:
         ended = self._clock()
         return Step(
             began,
-            Seconds(planned - began, computed - planned, drawn - computed, ended - drawn),
+            Seconds(
+                planned - began, computed - planned + wait, drawn - computed - wait, ended - drawn
+            ),
             len(pieces),
             decodes,
             plan.tokens - decodes,
@@ -168,6 +174,7 @@ class Engine:
             keys,
             chunks,
             plan,
+            spent,
         )
 
     def _schedule(self, plan: StepPlan, admitted: Sequence[Request]) -> list[Piece]:

@@ -101,6 +101,9 @@ class Meter:
         self._pass(step.prefill > 0, step.sequences, step.seconds.forward)
         for stage in step.seconds._fields:
             t[stage] += getattr(step.seconds, stage)
+        device, wait = step.spent or (step.seconds.forward, 0.0)
+        t["device"] += device
+        t["wait"] += wait
         paused = tuple(step.plan.paused)
         if step.prefill or step.preempted or paused != self._paused:
             self._phases(now, paused)
@@ -185,4 +188,6 @@ class Meter:
             dict(self._work),
             tuple(self._recent),
             steps,
+            dict(getattr(engine.model, "passes", {})),
+            getattr(engine.model, "device", "cpu"),
         )

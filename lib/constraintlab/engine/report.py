@@ -78,6 +78,10 @@ class Report:
     used) in tokens. owners, filled: per block whose it is (a life's number, 0 nobody's, SHARED)
     and how many tokens it holds. recent: of the last steps, some dozens, the seconds of the
     forward pass and the prompt tokens computed in it. steps: all since the report before.
+    device: where the kernels run. The totals `wait`, that part of `forward` in which the host only
+    waits for a device, and `device`, from a step's first copy to its last by the device's own
+    clock; on a CPU 0, and `forward` itself. passes: on a GPU, how many forward passes ran as a
+    graph, and how many eagerly, by the reason.
     """
 
     now: float
@@ -93,11 +97,13 @@ class Report:
     work: Mapping[str, Counted]
     recent: tuple[tuple[float, int], ...] = ()
     steps: tuple[Took, ...] = ()
+    passes: Mapping[str, int] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 TOTALS = (
     "steps", "tokens", "prefill", "prefills", "decodes", "lost", "sequences", "preempted",
-    "finished",
+    "finished", "device", "wait",
     "schedule", "forward", "draw", "emit", "kv_seconds", "used_seconds", "resident_seconds",
     "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit", "tell", "cpu",
 )  # fmt: skip

@@ -30,10 +30,10 @@ class Sampler:
             s = request.sampling
             if s.temperature:
                 weights = torch.softmax(logits[row].double() / s.temperature, -1)
-                tokens[row] = _pick(weights, s.top_p, self._uniform(request))
+                tokens[row] = _pick(weights, s.top_p, self.uniform(request))
         return tokens
 
-    def _uniform(self, request: Request) -> float:
+    def uniform(self, request: Request) -> float:
         """The request's number in [0, 1) for its next token."""
         seed = request.sampling.seed
         key = (self._entropy, hash(str(request.id)) & (2**63 - 1)) if seed is None else (seed,)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from constraintlab.engine import stub
+from constraintlab.engine import device, stub
 from constraintlab.engine.kv.contiguous import ContiguousKV
 from constraintlab.engine.kv.paged import PagedKV
 from constraintlab.engine.kv.prefix import PrefixKV
@@ -46,7 +46,8 @@ class Setup:
     pool. slots, tokens: a step's budget. max_length: tokens that a request may have, the model's
     own maximum unless given. attention: `decode` and `prefill` backends by name. threads: torch's,
     all cores of this process unless given. words: a preset has made-up words for its tokens.
-    interval: tokens of a request that are detokenised and told together.
+    interval: tokens of a request that are detokenised and told together. device: `auto`, `cpu` or
+    `cuda`; graphs: whether decode steps on a GPU are recorded once and replayed (`model.graphs`).
     Raises ValueError that names the fix.
     """
 
@@ -65,6 +66,8 @@ class Setup:
     threads: int | None = None
     words: bool = False
     interval: int = 1
+    device: str = device.AUTO
+    graphs: bool = True
 
     def __post_init__(self) -> None:
         for name, value, known in (("policy", self.policy, POLICIES), ("kv", self.kv, STORES)):
@@ -72,6 +75,7 @@ class Setup:
                 raise ValueError(f"{name}={value!r}: use {', '.join(known)}")
         if self.interval < 1:
             raise ValueError(f"interval={self.interval}: give 1 token or more")
+        device.check(self.device)
         self.scheduler()
         self.budget()
 
@@ -98,7 +102,7 @@ class Setup:
 
     def check_change(self, other: Setup) -> None:
         """ValueError unless an engine of this setup can become one of the other in its process."""
-        for name in ("model", "dtype", "threads"):
+        for name in ("model", "dtype", "threads", "device"):
             if getattr(other, name) != getattr(self, name):
                 raise ValueError(
                     f"{name}={getattr(other, name)!r}, and this engine was started with "
@@ -113,7 +117,7 @@ class Setup:
 def build(setup: Setup, loaded: tuple | None = None) -> Engine:
     """The engine. loaded: what `load` returned for its model, which takes seconds for a large one;
     loaded here unless given."""
-    config, weights, tokenizer = loaded or load(setup.model, setup.dtype, setup.words)
+    config, weights, tokenizer = loaded or load_for(setup)
     if weights is None:
         most, runner = stub.LONGEST, setup.stub()
     else:
@@ -126,6 +130,7 @@ def build(setup: Setup, loaded: tuple | None = None) -> Engine:
         setup.budget(),
         longest=setup.max_length or most,
         voice=partial(setup.voice, tokenizer) if tokenizer else None,
+        spent=getattr(runner, "spent", None),
     )
 
 
@@ -163,22 +168,38 @@ def _runner(setup: Setup, config, weights):
     if setup.threads:
         torch.set_num_threads(setup.threads)
     decoder = Decoder(config, weights, **setup.attention)
-    return Runner(decoder, KVPool(config, setup.blocks, setup.block_size))
+    where = weights.embedding.device.type
+    if setup.device not in (device.AUTO, where):
+        raise ValueError(
+            f"device={setup.device!r}, and the model was loaded on {where}: load it with "
+            f"device={setup.device!r}"
+        )
+    if where == "cpu":
+        return Runner(decoder, KVPool(config, setup.blocks, setup.block_size))
+    from constraintlab.engine.model.device_runner import on_gpu
+
+    return on_gpu(decoder, setup, setup.max_length or config.max_positions)
 
 
-def load(model: str, dtype: str | None = None, words: bool = False):
+def load_for(setup: Setup):
+    """What `load` returns for this setup."""
+    return load(setup.model, setup.dtype, setup.words, setup.device)
+
+
+def load(model: str, dtype: str | None = None, words: bool = False, where: str = "cpu"):
     """(configuration, weights, tokenizer) of a model by name; a preset has no tokenizer, unless
-    `words` is set, and a stub has no configuration and no weights."""
+    `words` is set, and a stub has no configuration and no weights. where: `device.DEVICES`."""
     if stub.pace(model) is not None:
         return None, None, speech(model, stub.VOCAB)
     from constraintlab.engine.model import checkpoint, presets
     from constraintlab.engine.reasoner import weights as reasoner
 
+    where = device.resolve(where)
     if model in presets.PRESETS and not Path(model).is_dir():
-        config, weights = presets.preset(model, dtype=dtype)
+        config, weights = presets.preset(model, dtype=dtype, device=where)
         return config, weights, speech(model, config.vocab) if words else None
     if model == REASONER:
-        config, weights = checkpoint.load(reasoner.folder(), dtype=dtype)
+        config, weights = checkpoint.load(reasoner.folder(), dtype=dtype, device=where)
         return config, weights, speech(model, config.vocab)
     if "/" not in model and not Path(model).exists():
         raise ValueError(
@@ -186,7 +207,7 @@ def load(model: str, dtype: str | None = None, words: bool = False):
             f"({', '.join(presets.PRESETS)}), a checkpoint's folder, or an id on the hub such as "
             "Qwen/Qwen3-0.6B"
         )
-    config, weights = checkpoint.load(model, dtype=dtype)
+    config, weights = checkpoint.load(model, dtype=dtype, device=where)
     return config, weights, speech(model, config.vocab)
 
 

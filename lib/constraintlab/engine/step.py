@@ -49,8 +49,17 @@ class Emitted(NamedTuple):
     finished: str | None = None
 
 
+class Spent(NamedTuple):
+    """Of a device with a clock of its own, in seconds: from a step's first copy to its last, with
+    the gaps in which it waits for the host; and how long the host waited for it, doing nothing."""
+
+    device: float
+    wait: float
+
+
 class Seconds(NamedTuple):
-    """Where a step's time went: the scheduler and the KV store, kernels, sampling, text."""
+    """Where a step's time went: the scheduler and the KV store, kernels, sampling, text. A wait for
+    a device to end its kernels counts as `forward`, wherever the host waits."""
 
     schedule: float
     forward: float
@@ -63,7 +72,8 @@ class Step:
     """What a step did. `decodes` and `prefill`: tokens computed for each; `waiting` after it;
     `lost`: tokens whose KV the preempted had, and will need again; `admitted`: who began to run.
     Of what was computed: `keys`, tokens of KV that decodes read, their own included; `chunks`, of
-    each prompt its tokens and those before them. plan: what it carried out."""
+    each prompt its tokens and those before them. plan: what it carried out. spent: where a device
+    computes beside the host, what is known of it by then."""
 
     start: float
     seconds: Seconds
@@ -79,6 +89,7 @@ class Step:
     keys: int = 0
     chunks: Sequence[tuple[int, int]] = ()
     plan: StepPlan | None = None
+    spent: Spent | None = None
 
     @property
     def tokens(self) -> int:

@@ -15,7 +15,7 @@ from constraintlab.engine.kv.sending import SendingKV
 from constraintlab.engine.kv.transfer import Identity, Parcel, pack, unpack
 from constraintlab.engine.loop import Engine
 from constraintlab.engine.request import Request, Sampling
-from constraintlab.engine.setup import Setup, build, load
+from constraintlab.engine.setup import Setup, build, load_for
 from constraintlab.engine.step import Emitted, Model, Piece
 
 
@@ -114,7 +114,7 @@ def adopt(engine: Engine, identity: Identity, request: Request, filled: Prefille
 def _engine(setup: Setup, loaded: tuple | None) -> tuple[Engine, Identity]:
     if setup.kv != "paged":
         raise ValueError(f"kv={setup.kv!r}: tiers exchange blocks of a paged pool; use kv='paged'")
-    config, weights, tokenizer = loaded or load(setup.model, setup.dtype, setup.words)
+    config, weights, tokenizer = loaded or load_for(setup)
     if weights is None:
         raise ValueError(
             f"model={setup.model!r} has no keys and values to send: give `reasoner`, a preset or a "

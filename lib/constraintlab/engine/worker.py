@@ -21,7 +21,7 @@ from constraintlab.engine.loop import Engine
 from constraintlab.engine.meter import Meter
 from constraintlab.engine.outlet import Outlet
 from constraintlab.engine.request import Request
-from constraintlab.engine.setup import Setup, build, load, vocabulary, warm
+from constraintlab.engine.setup import Setup, build, load_for, vocabulary, warm
 from constraintlab.engine.step import Emitted, Step
 from constraintlab.engine.wire import Facts, Tick, pack, receive
 
@@ -39,7 +39,7 @@ def main() -> None:
     try:
         setup = receive(source)
         threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
-        loaded = load(setup.model, setup.dtype, setup.words)
+        loaded = load_for(setup)
         warm(setup, loaded)
         engine, vocab = build(setup, loaded), vocabulary(loaded)
         outlet = Outlet(setup.interval)

@@ -27,7 +27,8 @@ def brief(name: str, device: str = "cpu") -> Estimate:
     if name == "compute.exp":
         return compute.exponentials(device, BRIEF)
     if name.startswith("compute."):
-        return compute.matrix_product(name.removeprefix("compute."), device, BRIEF, largest=1024)
+        largest = 1024 if device == "cpu" else None
+        return compute.matrix_product(name.removeprefix("compute."), device, BRIEF, largest)
     if name == "bandwidth":
         return memory.bandwidth(cgroup.available_bytes(), device, BRIEF)
     if name == "pages":

@@ -41,4 +41,13 @@ def engine_work(totals: Totals) -> Iterator[Metric]:
     reported.add_metric([], report.now)
     clock = GaugeMetricFamily("constraintlab:clock_seconds", "That clock at this scrape.")
     clock.add_metric([], time.monotonic())
-    yield from (done, work, pool, reported, clock)
+    passes = CounterMetricFamily(
+        "constraintlab:forward_passes", "As a CUDA graph or eagerly, and why.", labels=["how"]
+    )
+    for how, times in report.passes.items():
+        passes.add_metric([how], times)
+    device = GaugeMetricFamily(
+        "constraintlab:engine_device", "Where the kernels run.", labels=["name"]
+    )
+    device.add_metric([report.device], 1)
+    yield from (done, work, pool, reported, clock, passes, device)

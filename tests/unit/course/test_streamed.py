@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from constraintlab.course.engines import Between
 from constraintlab.course.line import Line, Plan
 from constraintlab.course.scraped import Delivered, NotOurs, report
 from constraintlab.course.streamed import Moment, Spent, Streamed
 from constraintlab.course.streamed_stack import stack_of
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate

@@ -7,7 +7,7 @@ import torch
 
 from constraintlab.attention import naive, paged
 from constraintlab.attention.rung import Shape, total
-from constraintlab.engine.model import work
+from constraintlab.engine.model import rungwork, work
 from constraintlab.engine.model.decoder import Decoder
 from constraintlab.engine.model.presets import preset
 
@@ -40,3 +40,10 @@ def test_only_the_decode_is_left_to_the_usual_count(rung):
     decode = {k.name: k for k in work.kernels(CONFIG, [1], [30], 1)}["attention"]
     assert counted(rung)["attention"].work(len(NEW)).flops == decode.work(1).flops
     assert counted("auto")["attention"].work(len(NEW)).flops > decode.work(1).flops
+
+
+def test_a_gpus_allocator_hands_out_no_fresh_pages():
+    long = [3000]
+    cpu, gpu = (rungwork.kernels("naive", CONFIG, long, long, d) for d in ("cpu", "cuda"))
+    assert sum(k.each.fresh for k in cpu) > 0 == sum(k.each.fresh for k in gpu)
+    assert sum(k.each.flops for k in cpu) == sum(k.each.flops for k in gpu)

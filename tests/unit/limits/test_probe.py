@@ -177,3 +177,15 @@ def test_the_machine_is_described_without_its_files_too(tmp_path):
     assert huge_pages(tmp_path / "thp") == "madvise"
     assert huge_pages(tmp_path / "none") == "unknown"
     assert fingerprint({"a": "1"}) != fingerprint({"a": "2"})
+
+
+def test_a_gpu_is_probed_with_products_that_outlast_their_launch(monkeypatch):
+    asked = []
+
+    def product(dtype, device, budget=0.4, largest=None):
+        asked.append((device, largest or compute.LARGEST[device]))
+
+    monkeypatch.setattr(compute, "matrix_product", product)
+    for device in ("cpu", "cuda"):
+        drift.brief("compute.bfloat16", device)
+    assert asked == [("cpu", 1024), ("cuda", 8192)]

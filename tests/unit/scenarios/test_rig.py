@@ -23,7 +23,7 @@ def journaled(path, scenario, **more):
     quick = replace(cost(scenario), compute=1e18, bandwidth=1e18)
     rig = Rig(
         slots=scenario.slots, tokens=scenario.tokens, blocks=scenario.blocks,
-        block_size=scenario.block_size, policy=scenario.policy, threads=1, device=quick,
+        block_size=scenario.block_size, policy=scenario.policy, threads=1, roofline=quick,
         journal=str(path), **more,
     )  # fmt: skip
     engine = build(rig, load(rig.model))

@@ -16,7 +16,9 @@ from constraintlab.engine.model.hf import config_of
 from constraintlab.engine.model.weights import Weights, check
 
 
-def load(where: str | Path, *, dtype: str | None = None) -> tuple[ModelConfig, Weights]:
+def load(
+    where: str | Path, *, dtype: str | None = None, device: str = "cpu"
+) -> tuple[ModelConfig, Weights]:
     """The model in a folder, or on the Hugging Face hub under an id like `Qwen/Qwen3-0.6B`.
 
     dtype: `bfloat16` or `float32`; the checkpoint's own unless given. Raises ValueError for a
@@ -27,7 +29,7 @@ def load(where: str | Path, *, dtype: str | None = None) -> tuple[ModelConfig, W
     if dtype is not None:
         config = replace(config, dtype=dtype)
     tensors = _tensors(folder, config)
-    return config, Weights.of(config, tensors)
+    return config, Weights.of(config, tensors, device)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -73,7 +73,8 @@ class Decoder:
         if self.prefill not in RUNGS:
             return work.kernels(self.config, *counted)
         others = work.kernels(self.config, *counted, prompts=False)
-        return others + rungwork.kernels(self.prefill, self.config, *counted[:2])
+        where = self.embedding.device.type
+        return others + rungwork.kernels(self.prefill, self.config, *counted[:2], where)
 
 
 class Layer:

@@ -1,7 +1,8 @@
 """What lies between a layer's matrix products, an operation at a time: norms, rotation, gate.
 
 Everything here is small beside a product, and there is much of it: at batch 1 a layer's forty
-short operations took a third of a step. `glue_numba` has the same four functions, a kernel each.
+short operations took a third of a step. `glue_numba`, on a CPU, and `glue_triton`, on a GPU, have
+the same four functions, a kernel each.
 """
 
 from __future__ import annotations
@@ -88,18 +89,25 @@ def _lacks_numba(rows: Rows) -> str:
     return "" if find_spec("numba") else "numba is not installed"
 
 
+def _lacks_triton(rows: Rows) -> str:
+    if rows.device != "cuda":
+        return "runs on a GPU"
+    return "" if find_spec("triton") else "Triton is not installed"
+
+
 def _module(name: str):
     return lambda: import_module(f"constraintlab.engine.model.{name}")
 
 
 BACKENDS = (
+    Backend("triton", _lacks_triton, _module("glue_triton"), own=True),
     Backend("numba", _lacks_numba, _module("glue_numba"), own=True),
     Backend("torch", lambda rows: "", _module("glue")),
 )
 
 
 def choice(dtype: torch.dtype, device: str, backend: str = AUTO) -> Choice[Rows]:
-    """Who does it here: `numba`, a kernel for each, or `torch`; and why not the other."""
+    """Who does it here: `triton` or `numba`, a kernel for each, or `torch`; why not the others."""
     return choose(BACKENDS, Rows(dtype, device), backend)
 
 

@@ -63,9 +63,12 @@ def random_tensors(
     return found
 
 
-def preset(name: str, seed: int = 0, dtype: str | None = None) -> tuple[ModelConfig, Weights]:
+def preset(
+    name: str, seed: int = 0, dtype: str | None = None, device: str = "cpu"
+) -> tuple[ModelConfig, Weights]:
     """A preset's configuration and weights; ValueError for a name that is unknown."""
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
     config = PRESETS[name] if dtype is None else replace(PRESETS[name], dtype=dtype)
-    return config, Weights.of(config, random_tensors(config, seed, getattr(torch, config.dtype)))
+    tensors = random_tensors(config, seed, getattr(torch, config.dtype))
+    return config, Weights.of(config, tensors, device)

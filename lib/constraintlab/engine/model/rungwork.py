@@ -13,14 +13,14 @@ from constraintlab.limits.work import Kernel, Work
 
 
 def kernels(
-    rung: str, config: ModelConfig, new: Sequence[int], keys: Sequence[int]
+    rung: str, config: ModelConfig, new: Sequence[int], keys: Sequence[int], device: str = "cpu"
 ) -> tuple[Kernel, ...]:
     """Of one step over sequences with `new` tokens each and `keys` keys, the new counted; only
     those with several new tokens. As `each` of an average sequence, like `work.kernels`'."""
     c, found = config, {}
     for t, k in zip(new, keys, strict=True):
         if t > 1:
-            shape = Shape(1, c.heads, c.kv_heads, t, k, c.head_dim, getattr(torch, c.dtype))
+            shape = Shape(1, c.heads, c.kv_heads, t, k, c.head_dim, getattr(torch, c.dtype), device)
             for one in paged_rungs.kernels(rung, shape):
                 before = found.get(one.name, (Work(), one.unit))[0]
                 found[one.name] = before + c.layers * one.each, one.unit

@@ -39,10 +39,7 @@ class Runner:
     def forward(self, pieces: Sequence[Piece]) -> torch.Tensor:
         """See `loop.Model`."""
         self.last = step = self._step(pieces)
-        wanted = len(step.wanted)
-        if len(self._logits) < wanted:
-            self._logits = torch.empty(2 * wanted, self.decoder.config.vocab)
-        return self.decoder.forward(step, self.pool, self._logits)
+        return self.decoder.forward(step, self.pool, self._room(len(step.wanted)))
 
     def draw(self, logits: torch.Tensor, requests: Sequence[Request]) -> list[int]:
         """See `loop.Model`."""
@@ -57,6 +54,12 @@ class Runner:
     def work(self) -> tuple[Kernel, ...]:
         """FLOPs and bytes of the newest step."""
         return self.decoder.work(self.last)
+
+    def _room(self, rows: int) -> torch.Tensor:
+        """A tensor for the logits of so many rows or more, where the others are."""
+        if len(self._logits) < rows:
+            self._logits = self._logits.new_empty(2 * rows, self.decoder.config.vocab)
+        return self._logits
 
     def _step(self, pieces: Sequence[Piece]) -> Step:
         lens = np.array([len(p.tokens) for p in pieces], np.int32)

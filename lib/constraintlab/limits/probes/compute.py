@@ -9,15 +9,18 @@ from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.probes.timing import repeat
 
 DTYPES = ("float32", "bfloat16", "float16")
-LARGEST = 2048
+LARGEST = {"cpu": 2048, "cuda": 8192}
+"""By device: a GPU does the product of 2048 in less time than it takes to launch it and wait."""
+
 SLOW = 0.6
 """Seconds: a product that takes longer is not tried at twice the size (emulated dtypes)."""
 
 
 def matrix_product(
-    dtype: str, device: str = "cpu", budget: float = 0.4, largest: int = LARGEST
+    dtype: str, device: str = "cpu", budget: float = 0.4, largest: int | None = None
 ) -> Estimate:
-    """FLOP/s of the largest n×n product, n ≤ `largest`, that runs in well under a second.
+    """FLOP/s of the largest n×n product, n ≤ `largest`, that runs in well under a second. largest:
+    the device's own unless given.
 
     A CPU without bf16 instructions multiplies bf16 hundreds of times slower than fp32, so the
     size grows only while the product stays quick.
@@ -26,7 +29,7 @@ def matrix_product(
 
     kind = getattr(torch, dtype)
     wait = torch.cuda.synchronize if device != "cpu" else _nothing
-    n = 64
+    n, largest = 64, largest or LARGEST[device]
     try:
         while True:
             a = torch.randn(n, n, device=device).to(kind)
@@ -47,11 +50,12 @@ def matrix_product(
 
 
 def exponentials(device: str = "cpu", budget: float = 0.3) -> Estimate:
-    """Exponentials/s of a row softmax over 4 MB of fp32 that stays in cache."""
+    """Exponentials/s of a row softmax over 4 MB of fp32 (a GPU: 32 MB) that stays in cache."""
     import torch
 
     wait = torch.cuda.synchronize if device != "cpu" else _nothing
-    x = torch.randn(256, 4096, device=device)
+    rows = 256 if device == "cpu" else 2048  # a GPU's cache is larger, and its launches count
+    x = torch.randn(rows, 4096, device=device)
     out = torch.empty_like(x)
 
     def softmax():

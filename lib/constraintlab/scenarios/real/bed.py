@@ -80,7 +80,7 @@ class Bed:
         return Rig(
             policy=s.policy, policy_options={"watermark": s.watermark}, blocks=s.blocks,
             block_size=s.block_size, slots=s.slots, tokens=s.tokens, threads=1,
-            device=replace(cost(s), schedule=0.0, sample=0.0),
+            roofline=replace(cost(s), schedule=0.0, sample=0.0),
             schedule=max(0.0, s.schedule - own.schedule), sample=max(0.0, s.sample - own.sample),
             frame=max(0.0, s.frame - own.frame), journal=path,
         )  # fmt: skip

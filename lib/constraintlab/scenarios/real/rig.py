@@ -18,7 +18,7 @@ from constraintlab.scenarios.real.journal import Journal
 
 @dataclass(frozen=True)
 class Rig(Setup):
-    """A setup whose device takes what `device` says (its host seconds count for nothing).
+    """A setup whose device takes what `roofline` says (its host seconds count for nothing).
 
     schedule, sample: core-seconds that the engine spends on a step and on each sequence in it
     beyond what it costs anyway; frame: the same of the front end on a token. journal: a file that
@@ -26,7 +26,7 @@ class Rig(Setup):
     """
 
     model: str = NAME
-    device: Roofline | None = None
+    roofline: Roofline | None = None
     schedule: float = 0.0
     sample: float = 0.0
     frame: float = 0.0
@@ -34,7 +34,7 @@ class Rig(Setup):
 
     def stub(self) -> Stub:
         """See `Setup`."""
-        return Device(self.device) if self.device else super().stub()
+        return Device(self.roofline) if self.roofline else super().stub()
 
     def scheduler(self) -> Policy:
         """See `Setup`."""
@@ -73,7 +73,7 @@ class Watched(Policy):
         if self._journal is None:
             self._journal = Journal(rig.journal)
         computed = [(n, r.computed, _decodes(r)) for r, n in found.chunks]
-        taken = seconds(rig.device, computed) if computed else 0.0
+        taken = seconds(rig.roofline, computed) if computed else 0.0
         burn(rig.schedule if computed else 0.0)
         planned = time.monotonic()
         burn(rig.sample * len(computed))

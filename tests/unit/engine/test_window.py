@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from constraintlab.course.engine_source import EngineSource
-from constraintlab.course.engines import Between, Window, between, engine_stack, kernels, measured
 from constraintlab.engine.report import TOTALS, Counted, Report
+from constraintlab.engine.window import Between, Window, between, engine_stack, kernels, measured
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
@@ -51,6 +51,20 @@ def ran(n, steps=1000, *, waiting=0, reserved=None, slots=8, gap=0.0, each=0.0, 
 
 def verdict(window, gap=Between()):  # noqa: B008
     return diagnose(engine_stack(window, CAPS, gap), CAPS)
+
+
+def test_kernels_on_a_gpu_spend_none_of_the_cores():
+    window = ran(4)
+    assert engine_stack(window, CAPS, Between()).shared_cores == 2
+    gpu = replace(window, last=replace(window.last, device="cuda"))
+    assert engine_stack(gpu, CAPS, Between()).shared_cores is None
+
+
+def test_the_devices_share_and_the_wait_for_it_are_told_by_its_own_clock():
+    window = ran(4)
+    totals = window.last.totals | {"device": window.seconds / 4, "wait": window.seconds / 8}
+    window = replace(window, last=replace(window.last, totals=totals))
+    assert (window.busy, window.wait) == pytest.approx((0.25, 0.125))
 
 
 def test_the_average_step_is_the_counted_one():

@@ -48,6 +48,16 @@ class Window:
         return self.grown("forward") / self.seconds
 
     @property
+    def busy(self) -> float:
+        """Share of the time that the device was inside steps, by its own clock if it has one."""
+        return self.grown("device") / self.seconds
+
+    @property
+    def wait(self) -> float:
+        """Share of the time that the host did nothing but wait for a device; 0 on a CPU."""
+        return self.grown("wait") / self.seconds
+
+    @property
     def around(self) -> float:
         """Seconds outside of steps: messages to and from the engine's process, and idle time."""
         inside = sum(self.grown(name) for name in ("forward", *STAGES))
@@ -153,7 +163,8 @@ def _unexplained(window: Window, caps: Capacities, *, prompt: bool) -> float:
 
 
 def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
-    """The engine at the window's working point. gap: what `between` measured.
+    """The engine at the window's working point. gap: what `between` measured. Kernels on a device
+    of their own spend none of the cores.
 
     Whoever waits is the population; a queue that never emptied counts as endless.
     """
@@ -173,7 +184,7 @@ def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
         population=math.inf if waits else window.batch,
         slots=window.last.slots,
         kv_room=room,
-        shared_cores=caps.cores,
+        shared_cores=caps.cores if window.last.device == "cpu" else None,
     )
 
 
