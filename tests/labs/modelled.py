@@ -139,6 +139,17 @@ def run(notebook: dict, cells: list[int], names: dict[str, object]) -> Ran:
     return ran
 
 
+def told(notebook: dict, cell: int, names: Mapping[str, object], *calls: str) -> list[str]:
+    """What a cell's calls of these methods tell (`explain`, `went`, `reveal`), each on its own, in
+    order. names: what the cell measured among them."""
+    tree = ast.parse("".join(notebook["cells"][cell]["source"]))
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Call)
+             and getattr(n.func, "attr", "") in calls]  # fmt: skip
+    found.sort(key=lambda n: n.lineno)
+    return [shown(eval(compile(ast.Expression(n), f"cell {cell}", "eval"), dict(names)))
+            for n in found]  # fmt: skip
+
+
 def nothing_computed(monkeypatch) -> None:
     """Inputs without contents, so that no cell computes by mistake."""
 

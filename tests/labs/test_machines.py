@@ -252,3 +252,11 @@ def test_the_machines_differ_in_what_they_say(begin, monkeypatch):
         firsts |= {v.constraint[0] for v in lab.verdicts}
         sure |= {v.fits for v in lab.verdicts}
     assert firsts >= {Resource.PAGES, Resource.BANDWIDTH, Resource.COMPUTE} and len(sure) == 2
+
+
+def test_memory_that_is_not_as_counted_does_not_grow_as_lab_01_claims():
+    counted = [rungs.Growth(s, s**2, s**2, s**2, 0.0, None, 1.0) for s in (1024, 2048)]
+    assert rungs.grows_quadratically(counted)
+    half = [*counted[:1], rungs.Growth(2048, 2048**2, 2048**2, 2048**2 / 2, 0.0, None, 9.0)]
+    linear = [*counted[:1], rungs.Growth(2048, 2 * 1024**2, 2048**2, 2048**2, 0.0, None, 9.0)]
+    assert not rungs.grows_quadratically(half) and not rungs.grows_quadratically(linear)
