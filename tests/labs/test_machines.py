@@ -1,6 +1,7 @@
 """Labs 00 to 03 on machines of many kinds: what they tell is what their own panel says."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,18 @@ import torch
 
 import constraintlab.course as course
 from constraintlab.attention import flash, fused, naive, perturb, workspace
-from constraintlab.course import fixes, fusing, gaps, ladder, memory, prefill, rungs, story, update
+from constraintlab.course import (
+    fixes,
+    fusing,
+    gaps,
+    ladder,
+    memory,
+    prefill,
+    pushing,
+    rungs,
+    story,
+    update,
+)
 from constraintlab.course.layer import Layer
 from constraintlab.course.measure import Rounds
 from constraintlab.course.progress import Progress
@@ -120,13 +132,9 @@ def lab01(begin, monkeypatch, machine):
     # Of the resources that are pushed, what binds is what costs most: as the model has it.
     costs = {r: 1.0 + before.shares[r] / 2 for r in Resource}
     pushed = [Pushed(perturb.Push(r, "more", lambda: None), x, once(x)) for r, x in costs.items()]
-    names |= {
-        "pushed": pushed,
-        "grown": grown,
-        "tried": memory.Ceiling(1, (), (), "modelled"),
-        "kept": None,
-    }
-    more = run(NOTEBOOKS["01"], [19, 20, 21, 22], names)
+    monkeypatch.setattr(pushing, "push_each", lambda *args, **options: pushed)
+    names |= {"grown": grown, "tried": memory.Ceiling(1, (), (), "modelled"), "kept": None}
+    more = run(NOTEBOOKS["01"], [13, 19, 20, 21, 22], names)
     more.told = ran.told + more.told
     return lab, more, gain["workspace"].value
 
@@ -140,7 +148,19 @@ def test_lab_01(begin, monkeypatch, machine):
     assert ran.one(f"measured: {label} (")
     follows(next(t for t in ran.told if t.startswith(("Here", "Perhaps"))), first)
     moved(ran.one("Before, "), first, last, gain)
+    pushed = ran.one("Confirmed:")
+    assert label in pushed and f"names {story.names(first.constraint)}" in pushed
     assert f"the host's share is {first.shares[Resource.HOST]:.0%}" in ran.text
+
+
+def test_a_push_that_does_not_bear_the_verdict_out_is_told_as_such(begin, monkeypatch):
+    _, ran, _ = lab01(begin, monkeypatch, MACHINES[0])
+    verdict, pushed = ran.names["run"].verdict, ran.names["pushed"]
+    other = [replace(p, measured=once(9.0 if p.push.resource is Resource.HOST else 1.0))
+             for p in pushed]  # fmt: skip
+    said = pushing.told(other, verdict)
+    assert said.startswith("**Not confirmed:** what cost most was more of host, and the verdict")
+    assert f"names {story.names(verdict.constraint)}." in said
 
 
 def test_where_bf16_is_emulated_a_prompt_short_enough_waits_for_arithmetic():
