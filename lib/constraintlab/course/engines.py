@@ -49,8 +49,9 @@ class Window:
 
     @property
     def around(self) -> float:
-        """Seconds outside of steps: messages to and from the engine's process, and idle time."""
-        inside = sum(self.grown(name) for name in ("forward", *STAGES))
+        """Seconds outside of steps in which there was work: messages to and from the engine's
+        process, and whatever kept it from its next step."""
+        inside = sum(self.grown(name) for name in ("forward", *STAGES, "rest"))
         return max(0.0, self.seconds - inside)
 
     @property
@@ -178,7 +179,7 @@ def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
 
 
 def at_work(stack: Stack, window: Window, threads: int | None) -> Stack:
-    """The same for an engine that had nothing to do now and then: outside of its steps it is
+    """The same for an engine that waits for its readers now and then: outside of its steps it is
     charged what its process spent there, core-seconds, and not the time that went by."""
     told = outside(window, threads) / max(1.0, window.grown("sequences"))
     host = (HostStage(s.name, each=told) if s.name == "tell" else s for s in stack.host)

@@ -17,7 +17,7 @@ from statistics import median
 from constraintlab.course.calibrate import CEILINGS, Grounds, calibrated
 from constraintlab.course.culprits import lives
 from constraintlab.course.driver import Asked, Ran
-from constraintlab.course.engines import Between, at_work, engine_stack, measured
+from constraintlab.course.engines import Between, engine_stack, measured
 from constraintlab.course.halves import Halves
 from constraintlab.course.questions import Question
 from constraintlab.course.serving_stage import ServingStage
@@ -167,8 +167,6 @@ class TailStage(ServingStage):
         window = ran.coming
         stack = engine_stack(window, caps, gap)
         if math.isfinite(self._offered):
-            # Between two users it rests, which costs nobody anything.
-            stack = at_work(stack, window, self.driver.engine.setup.threads)
             offered = self._offered if ran.answers else self._so_far() / window.seconds
             stack = replace(stack, offered=offered, population=math.inf)
         rates = measured(ran.within(window))

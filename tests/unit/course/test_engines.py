@@ -100,8 +100,21 @@ def test_steps_with_prompts_are_the_host_s_as_often_as_they_came():
     assert verdict(window).predicted > 10 * window.rate
 
 
-def test_an_engine_that_rests_now_and_then_is_not_charged_for_it():
-    """Half of the time it had nothing to do, and a tenth of what it spent was outside of steps."""
+def test_rest_is_charged_to_nobody():
+    """Half of the time nothing was asked of it."""
+    busy = ran(2, reserved=80)
+    spent = busy.grown("forward")
+    late = replace(busy.last, now=2 * spent)
+    waits = Window(busy.first, late)
+    assert waits.around == pytest.approx(spent)
+    assert verdict(waits).predicted == pytest.approx(busy.rate / 2)
+    rests = Window(busy.first, replace(late, totals=late.totals | {"rest": spent}))
+    assert rests.around == pytest.approx(0.0, abs=1e-9)
+    assert verdict(rests).predicted == pytest.approx(busy.rate)
+
+
+def test_an_engine_that_waits_for_readers_is_charged_what_its_process_spent():
+    """Half of the time it could not go on, and a tenth of what it spent was outside of steps."""
     busy = ran(2, reserved=80)
     spent = busy.grown("forward")
     totals = busy.last.totals | {"cpu": 1.1 * spent, "tell": 0.02 * spent}

@@ -165,9 +165,9 @@ def test_while_users_come_no_more_is_offered_than_came():
     made = window.grown("tokens")
     stage = object.__new__(TailStage)
     stage._offered, stage._sizes = 1e9, [round(made / 5)] * 100
-    stage.driver = SimpleNamespace(answers=[None] * 5, engine=SimpleNamespace(setup=FCFS))
+    stage.driver = SimpleNamespace(answers=[None] * 5)
     last = window.last
-    later = replace(last, now=2 * last.now, totals=last.totals | {"cpu": last.now})
+    later = replace(last, now=2 * last.now, totals=last.totals | {"rest": last.now})
     so_far = Ran((window.first, later), ())
     found, _ = stage._verdict(so_far, Between(), CAPS)
     assert found.outcome == "demand" and found.fits
