@@ -71,5 +71,6 @@ def _why(verdict: Verdict) -> str:
     said = "faster" if verdict.predicted > verdict.measured.value else "slower"
     return (
         f"By the model this run would have been {said} by over a quarter: something is not in it, "
-        "or the machine changed its pace. Run it again before you build on this."
+        "the run was too short, or the machine changed its pace. Run it again before you build on "
+        "this."
     )
