@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+from constraintlab.course import story
 from constraintlab.course.check import Result, check
 from constraintlab.course.forecast import Forecasts, Outcome, score
 from constraintlab.course.forecast_table import beside
@@ -17,6 +18,7 @@ from constraintlab.course.predict import Prediction, Reveal
 from constraintlab.course.progress import Progress
 from constraintlab.limits import cgroup
 from constraintlab.limits.capacities import Capacities
+from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
 from constraintlab.limits.resource import Resource
 from constraintlab.limits.verdict import Verdict
@@ -124,16 +126,11 @@ class Lab:
 
     def explain(self, verdict: Verdict, stories: Mapping[Resource, str]):
         """The text that fits what this machine measured; without a story, the evidence itself."""
-        from constraintlab.course.show import Text
+        return self._say(story.here(verdict, stories), verdict)
 
-        if not verdict.constraint:
-            return Text("**Insufficient evidence.** " + "; ".join(verdict.missing))
-        first = verdict.constraint[0]
-        close = (
-            f", with {verdict.constraint[1].label} close behind" if verdict.constraint[1:] else ""
-        )
-        story = stories.get(first) or "; ".join(verdict.evidence) + "."
-        return Text(f"**Here: {first.label}{close}.** {story}")
+    def went(self, before: Verdict, after: Verdict, gain: Estimate | float | None = None):
+        """Where the constraint was and where it is now. gain: of throughput, in ×."""
+        return self._say(story.went(before, after, gain), before, after)
 
     def race(self, calls: Mapping[str, Callable[[], object]]) -> Rounds:
         """Every call once a round, interleaved, so that ratios outlive a noisy machine."""
@@ -229,6 +226,15 @@ class Lab:
 
     def _tell(self, key: str, choice: str) -> None:
         self.room.predicted(self.number, key, choice)
+
+    def _say(self, markdown: str, *verdicts: Verdict):
+        """A paragraph, which a recording keeps beside the names that its verdicts have."""
+        from constraintlab.course.show import Text
+
+        found = [[r.value for r in v.constraint] for v in verdicts]
+        said = Text(markdown)
+        self._record("said", text=str(said), constraints=found)
+        return said
 
     def _record(self, do: str, **said: object) -> None:
         if self.recorder:

@@ -49,12 +49,14 @@ class LineSource:
 
     def __init__(self) -> None:
         self._first: Look | None = None
+        self._begun: Look | None = None
+        """The first one with the link as it is set now."""
         self._looks: deque[Look] = deque(maxlen=LATELY + 1)
         self._readings = self._absent()
 
     def restart(self) -> None:
         """Forget the looks: another run follows."""
-        self._first = None
+        self._first = self._begun = None
         self._looks.clear()
         self._readings = self._absent()
 
@@ -62,6 +64,11 @@ class LineSource:
         """The newest look."""
         look = Look(moment, counters)
         self._first = self._first or look
+        if self._looks and _set(self._looks[-1]) != _set(look):
+            # What passed the link as it was says nothing of it as it is.
+            self._begun = None
+            self._looks.clear()
+        self._begun = self._begun or look
         self._looks.append(look)
         self._readings = self._read()
 
@@ -89,37 +96,40 @@ class LineSource:
         return Stream.of(sample, **others)
 
     def passage(self, name: str, processes: int, threads: int) -> Passage | None:
-        """The run so far, its last moments foremost; None before there is enough of it."""
+        """The run so far, since its link was last set, its last moments foremost; None before there
+        is enough of it."""
         looks = list(self._looks)
         if len(looks) < 4:
             return None
-        link = looks[-1].moment.link
-        spent = looks[-1].counters.cpu - self._first.counters.cpu
-        used = link.cpu - self._first.moment.link.cpu if link else 0.0
-        moments = (self._first.moment, *(k.moment for k in looks))
-        return Passage(
-            name, moments, self._got(self._first, looks[-1]), Spent(spent, used, processes), threads
-        )
+        begun, link = self._begun, looks[-1].moment.link
+        spent = looks[-1].counters.cpu - begun.counters.cpu
+        used = link.cpu - begun.moment.link.cpu if link else 0.0
+        moments = (begun.moment, *(k.moment for k in looks))
+        got = self._got(begun.moment, moments[-1])
+        return Passage(name, moments, got, Spent(spent, used, processes), threads)
 
-    def rate(self) -> float:
-        """Tokens/s that reached the clients lately."""
-        first, last = self._looks[0], self._looks[-1]
-        return self._got(first, last) / (last.t - first.t) if last.t > first.t else 0.0
+    def rate(self, passage: Passage | None = None) -> float:
+        """Tokens/s that reached the clients lately, or in the steady part of a passage: what is
+        held against a model has to be of the same moments."""
+        inside = passage.steady if passage else [k.moment for k in self._looks]
+        first, last = inside[0], inside[-1]
+        seconds = last.scrape.t - first.scrape.t
+        return self._got(first, last) / seconds if seconds > 0 else 0.0
 
-    def _got(self, first: Look, last: Look) -> float:
+    def _got(self, first: Moment, last: Moment) -> float:
         """Tokens that clients got: by the link's bytes where there is one, else as written. A
         client knows an event's tokens only when its answer has ended."""
-        if last.moment.link is None:
-            return last.sent(TOKENS) - first.sent(TOKENS)
-        begun = self._first
-        size = max(1.0, last.sent(BYTES) - begun.sent(BYTES))
-        each = (last.sent(TOKENS) - begun.sent(TOKENS)) / size
-        return each * (last.moment.link.down - first.moment.link.down)
+        if last.link is None:
+            return last.gauge(TOKENS) - first.gauge(TOKENS)
+        begun, newest = self._first, self._looks[-1]
+        size = max(1.0, newest.sent(BYTES) - begun.sent(BYTES))
+        each = (newest.sent(TOKENS) - begun.sent(TOKENS)) / size
+        return each * (last.link.down - first.link.down)
 
     def _client_itl(self) -> float | None:
         """Seconds between two events of a stream at its client, mean of the last looks."""
         first, last = self._looks[-min(4, len(self._looks))], self._looks[-1]
-        events = self._got(first, last) / self._many()
+        events = self._got(first.moment, last.moment) / self._many()
         streams = (first.counters.streaming + last.counters.streaming) / 2
         return streams * (last.t - first.t) / events if events > 0 and streams else None
 
@@ -146,3 +156,9 @@ class LineSource:
     @staticmethod
     def _absent() -> dict[str, Reading]:
         return all_absent((*server_metrics.RULES, *NAMES), UNSEEN)
+
+
+def _set(look: Look) -> tuple | None:
+    """How the link was set, as far as what it carries goes; None without one."""
+    link = look.moment.link
+    return link and (link.capacity, sum(c.slow for c in link.connections))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from constraintlab.attention.perturb import Push
 from constraintlab.course.measure import interleave
+from constraintlab.course.story import names
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import throughput
 from constraintlab.limits.diagnose import needs
@@ -50,9 +51,9 @@ def push_each(
         return lambda: (call(), push.call())
 
     calls = {"alone": call} | {p.resource.value: both(p) for p in pushes}
-    names = [name for name, _ in needs(stack)]
+    rates = [name for name, _ in needs(stack)]
     seen, caps = around(
-        caps, names, lambda _: interleave(calls, rounds=rounds, wait=wait, warm=False), device
+        caps, rates, lambda _: interleave(calls, rounds=rounds, wait=wait, warm=False), device
     )
     now = throughput(stack, caps)
     found = []
@@ -74,3 +75,15 @@ def most_sensitive(pushed: Sequence[Pushed]) -> tuple[Resource, ...]:
 def confirms(pushed: Sequence[Pushed], verdict: Verdict) -> bool:
     """Whether the push that cost most, within its spread, is on a resource the verdict names."""
     return not set(most_sensitive(pushed)).isdisjoint(verdict.constraint)
+
+
+def told(pushed: Sequence[Pushed], verdict: Verdict) -> str:
+    """Whether pushing bears the verdict out, in Markdown."""
+    cost = " or ".join(r.label for r in most_sensitive(pushed))
+    said = f"what cost most was more of {cost}, and the verdict names {names(verdict.constraint)}"
+    if confirms(pushed, verdict):
+        return f"**Confirmed:** {said}."
+    return (
+        f"**Not confirmed:** {said}. Either the model misses something, or neighbours took the "
+        "cores now and then: push again before you believe either."
+    )

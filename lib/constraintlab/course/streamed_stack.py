@@ -9,11 +9,11 @@ from statistics import fmean
 
 from constraintlab.course.scraped import Delivered
 from constraintlab.course.streamed import Passage
-from constraintlab.engine.window import Between, Window, engine_stack
+from constraintlab.engine.window import Between, at_work, engine_stack
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.readers import Readers
 from constraintlab.limits.resource import Resource
-from constraintlab.limits.stack import HostStage, Stack, Station
+from constraintlab.limits.stack import Stack, Station
 from constraintlab.limits.stations import link
 
 FEW = 20
@@ -57,16 +57,8 @@ def stack_of(
         stations.append(Station("link's process", Resource.CLIENT, each, each))
     if rate is not None:
         stations.append(link(run.wire_bytes, rate))
-    idle = {"tell": _told(window, run.threads)}
-    host = tuple(
-        HostStage(s.name, each=idle[s.name] / max(1.0, window.grown("sequences")))
-        if s.name in idle
-        else s
-        for s in engine.host
-    )
     return replace(
-        engine,
-        host=host,
+        at_work(engine, window, run.threads),
         stations=tuple(stations),
         readers=tuple(slow),
         population=math.inf if waits else max(window.batch, streams),
@@ -78,13 +70,3 @@ def stack_of(
 def _front_end(steady: Delivered, whole: Delivered) -> Station:
     """In the steady part; in all of the run where hardly a token was written there."""
     return (steady if steady.tokens >= FEW else whole).station()
-
-
-def _told(window: Window, threads: int) -> float:
-    """Core-seconds outside of steps: an engine that waits for readers spends none.
-
-    With one thread, whatever the process spent that was not in a step.
-    """
-    inside = sum(window.grown(n) for n in ("forward", "schedule", "draw", "emit"))
-    rest = window.grown("cpu") - inside if threads == 1 else 0.0
-    return max(rest, window.grown("tell"))

@@ -169,10 +169,8 @@ class StreamingStage:
 
     def _verdict(self, line: Line, seen: Passage, gap: Between) -> Verdict:
         """On the last moments; the link as it is set now."""
-        stack, rate = (
-            self._stack(line.plan, seen, self._now, gap, _carries(line)),
-            self.source.rate(),
-        )
+        stack = self._stack(line.plan, seen, self._now, gap, _carries(line))
+        rate = self.source.rate(seen)
         return diagnose(stack, self._now, measured=Estimate(rate, rate, rate, "tok/s"))
 
     def _told(self, plan: Plan, ran: Streamed, gap: Between, caps: Capacities) -> Told:

@@ -75,6 +75,7 @@ class TailStage(ServingStage):
         super().__init__(lab, *chips)
         self._gaps: dict[tuple, Between] = {}
         self._offered = math.inf
+        self._sizes: list[int] = []
         self._long: list[bool] = []
         self._grounds = Grounds(self.caps)
         self.promise: float | None = None
@@ -113,9 +114,8 @@ class TailStage(ServingStage):
         gap = await self._gap(setup)
         await self.driver.use(setup)
         before = self._grounds.now(setup, FRESH)
-        self._offered = offered
-        sizes = list(map(length, some))
-        self._long = [n > median(sizes) for n in sizes]
+        self._offered, self._sizes = offered, list(map(length, some))
+        self._long = [n > median(self._sizes) for n in self._sizes]
         self.source.restart()
         self._begin(before)
         self.sampler.start()
@@ -167,6 +167,12 @@ class TailStage(ServingStage):
         window = ran.coming
         stack = engine_stack(window, caps, gap)
         if math.isfinite(self._offered):
-            stack = replace(stack, offered=self._offered, population=math.inf)
+            offered = self._offered if ran.answers else self._so_far() / window.seconds
+            stack = replace(stack, offered=offered, population=math.inf)
         rates = measured(ran.within(window))
         return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack
+
+    def _so_far(self) -> float:
+        """Tokens of the answers that were asked for by now: while users come, no more is offered
+        than came."""
+        return float(sum(self._sizes[: len(self.driver.answers)]))

@@ -100,17 +100,30 @@ def culprits(run: Faced) -> Table:
     return Table(heads, rows, note)
 
 
+def cause(run: Halves) -> str:
+    """What the slowest first tokens waited for most: `a slot (97%)`."""
+    first, share = next(iter(run.tail().shares.items()), ("", 0.0))
+    return f"{WORDS.get(first, first)} ({share:.0%})" if first else "nothing that was billed"
+
+
+def moved(before: Halves, after: Halves, where: str = "") -> str:
+    """What the slowest first tokens waited for in two runs, in Markdown. where: their source,
+    where that is another than this machine."""
+    return (
+        f"**What the slowest first tokens waited for most{where}.** {before.name}: "
+        f"{cause(before)}. {after.name}: {cause(after)}."
+    )
+
+
 def rooms(days: Sequence[tuple[Setup, Day]]) -> Table:
     """The same users, with other slots and pools."""
     rows = []
     for setup, day in days:
-        tail = day.tail()
-        cause, share = next(iter(tail.shares.items()), ("", 0.0))
         rows.append(
             (
                 day.name, f"{setup.slots}", f"{setup.blocks * setup.block_size:,}",
                 f"{day.batch:.1f}", ms(day.ttft()[50]), ms(day.ttft()[99]), ms(day.e2e().mean),
-                f"{WORDS.get(cause, '')} ({share:.0%})",
+                cause(day),
             )
         )  # fmt: skip
     heads = ("", "slots", "KV tokens", "sequences a step", "first token, median", "p99",
@@ -136,13 +149,11 @@ def loads(days: Sequence[tuple[float, Day]], note: str) -> Table:
     """Days with more and more users. Each with its requests a second."""
     rows = []
     for rate, day in days:
-        tail = day.tail()
-        cause, share = next(iter(tail.shares.items()), ("", 0.0))
         rows.append(
             (
                 day.name, f"{rate:.1f}", f"{day.batch:.0f}", ms(day.ttft()[50]),
                 spread(day.ttft(), 99), ms(day.e2e().mean), spread(day.e2e(), 99),
-                f"{WORDS.get(cause, '')} ({share:.0%})", f"{day.cut / len(day.seen):.1%}",
+                cause(day), f"{day.cut / len(day.seen):.1%}",
             )
         )  # fmt: skip
     heads = ("", "requests/s", "sequences a step", "first token, median", "p99",

@@ -63,6 +63,13 @@ def mean(some: Sequence[Question]) -> float:
     return fmean(map(length, some))
 
 
+def long_share(some: Sequence[Question]) -> float:
+    """Which part of all tokens those answers have that are longer than the median one."""
+    sizes = list(map(length, some))
+    middle = median(sizes)
+    return sum(n for n in sizes if n > middle) / sum(sizes)
+
+
 @dataclass(frozen=True)
 class Pattern:
     """Moments in seconds from the first; of: where they come from, in words."""

@@ -69,7 +69,8 @@ class Report:
     totals: counters since the start: `steps`, `tokens` (output), `prefill` (prompt tokens computed,
     or computed again), `prefills` (steps with some), `decodes`, `lost` (tokens preempted with
     their KV), `sequences` (summed over steps), `preempted`, `finished`; the seconds of `schedule`,
-    `forward`, `draw` and `emit` (stops, and text from tokens); core-seconds: `tell` (what was
+    `forward`, `draw` and `emit` (stops, and text from tokens), and `rest` (nothing was asked of
+    it); core-seconds: `tell` (what was
     emitted, to whoever asked) and `cpu` (all that the process spent); over time, in seconds times
     each: `kv_seconds` (reserved token slots), `used_seconds` (filled ones), `resident_seconds`
     (requests that run), `waiting_seconds`; of the steps whose work was counted, `counted_steps` and
@@ -106,4 +107,5 @@ TOTALS = (
     "finished", "device", "wait",
     "schedule", "forward", "draw", "emit", "kv_seconds", "used_seconds", "resident_seconds",
     "waiting_seconds", "counted_steps", "counted_sequences", "asked", "hit", "tell", "cpu",
+    "rest",
 )  # fmt: skip

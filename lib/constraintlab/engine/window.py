@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -59,8 +59,9 @@ class Window:
 
     @property
     def around(self) -> float:
-        """Seconds outside of steps: messages to and from the engine's process, and idle time."""
-        inside = sum(self.grown(name) for name in ("forward", *STAGES))
+        """Seconds outside of steps in which there was work: messages to and from the engine's
+        process, and whatever kept it from its next step."""
+        inside = sum(self.grown(name) for name in ("forward", *STAGES, "rest"))
         return max(0.0, self.seconds - inside)
 
     @property
@@ -186,6 +187,22 @@ def engine_stack(window: Window, caps: Capacities, gap: Between) -> Stack:
         kv_room=room,
         shared_cores=caps.cores if window.last.device == "cpu" else None,
     )
+
+
+def at_work(stack: Stack, window: Window, threads: int | None) -> Stack:
+    """The same for an engine that waits for its readers now and then: outside of its steps it is
+    charged what its process spent there, core-seconds, and not the time that went by."""
+    told = outside(window, threads) / max(1.0, window.grown("sequences"))
+    host = (HostStage(s.name, each=told) if s.name == "tell" else s for s in stack.host)
+    return replace(stack, host=tuple(host))
+
+
+def outside(window: Window, threads: int | None) -> float:
+    """Core-seconds of the process that were not in a step. With one thread they are all that it
+    spent beside its steps; with more only those of `tell` can be told from the steps' own."""
+    inside = sum(window.grown(name) for name in ("forward", *STAGES))
+    rest = window.grown("cpu") - inside if threads == 1 else 0.0
+    return max(rest, window.grown("tell"))
 
 
 def measured(reports: list[Report], unit: str = "tok/s") -> Estimate:

@@ -112,7 +112,9 @@ class Worker:
 
     def _commands(self) -> Iterator[tuple]:
         if self.engine.idle:
+            began = time.monotonic()
             command, now = self.commands.get(), time.monotonic()
+            self.meter.totals["rest"] += now - began
             if self.engine.busy:
                 self.meter.rested(now - self._worked, now)
             self._worked = now

@@ -104,6 +104,8 @@ def steps(tape: Tape) -> list[dict]:
             out.append(_step(t, "found", f"Measured: {event['truth']}", event["question"], lines))
         elif do == "run":
             out.append(_step(t, "run", event["name"], event["text"], []))
+        elif do == "said":
+            out.append(_step(t, "found", "In words", event["text"], []))
         elif do == "claim":
             if not out or out[-1]["kind"] != "claims":
                 out.append(_step(t, "claims", "Claims", "Held to at the end of the lab:", []))

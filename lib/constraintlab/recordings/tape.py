@@ -8,9 +8,9 @@ JSON Lines in ASCII, compressed with gzip. The first line is the header:
 
 and every other line is an event: `t` in seconds since the start, `do`, what happened, and the
 rest by that. `view`, `row`, `scene`: what a panel's page got, and `panel`, which one.
-`question`, `reveal`, `run`, `claim`, `strip`: what the lab asked, found and kept. `cell` is the
-number of the notebook's input, where there is one. Keys may be added; a change of what is
-written here raises `version`.
+`question`, `reveal`, `run`, `said`, `claim`, `strip`: what the lab asked, found, told and kept.
+`cell` is the number of the notebook's input, where there is one. Keys and events may be added; a
+change of what is written here raises `version`.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ NEEDS = {
     "question": ("key", "question", "options"),
     "reveal": ("key", "question", "options", "truth", "because"),
     "run": ("name", "text"),
+    "said": ("text", "constraints"),
     "claim": ("text", "holds"),
     "strip": ("constraint", "note"),
 }

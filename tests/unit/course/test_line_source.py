@@ -12,9 +12,9 @@ from constraintlab.telemetry import names, server_metrics
 from constraintlab.telemetry.exposition import Scrape
 
 
-def moment(t, tokens, down=None, capacity=4000.0, rate=2000.0, many=1):
+def moment(t, tokens, down=None, capacity=4000.0, rate=2000.0, many=1, running=0):
     counted = {"tokens": tokens, "events": tokens / many, "bytes": 200 * tokens / many}
-    lines = []
+    lines = [f"vllm:num_requests_running {running}"]
     for name, value in counted.items():
         lines += [f"# TYPE constraintlab:stream_{name} counter",
                   f"constraintlab:stream_{name}_total {value}"]  # fmt: skip
@@ -82,3 +82,29 @@ def test_an_unlimited_link_is_not_full():
         source.take(moment(i, i, i, capacity=None), counters(i))
     assert source.read()["link.full_share"].value is None
     assert math.isinf(source.stream(2.0).link_capacity)
+
+
+def test_what_passed_a_link_as_it_was_says_nothing_of_it_as_it_is():
+    source = LineSource()
+    for i in range(6):
+        source.take(moment(i, 25 * i, 5000 * i), counters(i))
+    assert source.rate() == pytest.approx(25.0)
+    source.take(moment(6, 150, 30_000, capacity=400.0), counters(6))
+    assert source.passage("x", 1, 1) is None, "there is but one look at it"
+    for i in range(7, 11):
+        source.take(moment(i, 150 + 2 * (i - 6), 30_000 + 400 * (i - 6), 400.0), counters(i))
+    assert source.rate() == pytest.approx(2.0, rel=0.01)
+    run = source.passage("x", 1, 1)
+    assert run.moments[0].scrape.t == 6 and run.output == pytest.approx(8.0, rel=0.01)
+    assert run.spent.client == pytest.approx(0.2 * 4)
+
+
+def test_a_rate_that_is_held_against_a_model_is_of_the_model_s_moments():
+    """Eight run and get 80 tokens a second; then they end one by one."""
+    source, got = LineSource(), 0
+    for i in range(9):
+        got += 80 if i < 7 else 10
+        source.take(moment(i, got, running=8 if i < 7 else 1), counters(i))
+    run = source.passage("x", 1, 1)
+    assert run.steady[-1].scrape.t == 6
+    assert source.rate(run) == pytest.approx(80.0) and source.rate() < 75

@@ -10,12 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from constraintlab.course import culprits, tail_charts, tail_tables, thinking
+from constraintlab.course.driver import Ran
 from constraintlab.course.questions import alike
 from constraintlab.course.switching import Switching
 from constraintlab.course.tail_stage import TailStage
 from constraintlab.engine.setup import Setup
+from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
+from tests.unit.course.test_engines import ran as engine_ran
 
 pytestmark = pytest.mark.long
 
@@ -154,3 +157,18 @@ def test_a_choice_acts_at_once_and_stops_the_turning():
     box = switching.widget()
     box.children[0].value = "FCFS"
     assert told == ["shortest", "continuous"] and switching.touched
+
+
+def test_while_users_come_no_more_is_offered_than_came():
+    """Five of a hundred have come: the panel holds what was made against those."""
+    window = engine_ran(2, reserved=80)
+    made = window.grown("tokens")
+    stage = object.__new__(TailStage)
+    stage._offered, stage._sizes = 1e9, [round(made / 5)] * 100
+    stage.driver = SimpleNamespace(answers=[None] * 5)
+    last = window.last
+    later = replace(last, now=2 * last.now, totals=last.totals | {"rest": last.now})
+    so_far = Ran((window.first, later), ())
+    found, _ = stage._verdict(so_far, Between(), CAPS)
+    assert found.outcome == "demand" and found.fits
+    assert found.predicted == pytest.approx(made / later.now) == found.measured.value

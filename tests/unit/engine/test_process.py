@@ -181,6 +181,19 @@ def test_reports_tell_of_the_pool_and_of_each_request(engine):
         answer.result(20)
 
 
+def test_an_engine_of_which_nothing_is_asked_rests(engine):
+    def totals():
+        before = engine.latest
+        engine.ask()
+        assert wait_for(lambda: engine.latest is not before)
+        return engine.latest.totals
+
+    before = totals()
+    time.sleep(0.3)
+    after = totals()
+    assert after["rest"] - before["rest"] >= 0.3
+
+
 def test_a_setup_that_cannot_be_built_is_a_clear_error():
     with pytest.raises(ValueError, match="there is no model 'nope': give `reasoner`, a preset"):
         EngineProcess(Setup(model="nope"))

@@ -6,7 +6,15 @@ import pytest
 
 from constraintlab.course.engine_source import EngineSource
 from constraintlab.engine.report import TOTALS, Counted, Report
-from constraintlab.engine.window import Between, Window, between, engine_stack, kernels, measured
+from constraintlab.engine.window import (
+    Between,
+    Window,
+    at_work,
+    between,
+    engine_stack,
+    kernels,
+    measured,
+)
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
@@ -104,6 +112,33 @@ def test_steps_with_prompts_are_the_host_s_as_often_as_they_came():
     window = ran(2, reserved=80, prompt=0.02)
     assert verdict(window, Between(prompt=0.02)).predicted == pytest.approx(window.rate)
     assert verdict(window).predicted > 10 * window.rate
+
+
+def test_rest_is_charged_to_nobody():
+    """Half of the time nothing was asked of it."""
+    busy = ran(2, reserved=80)
+    spent = busy.grown("forward")
+    late = replace(busy.last, now=2 * spent)
+    waits = Window(busy.first, late)
+    assert waits.around == pytest.approx(spent)
+    assert verdict(waits).predicted == pytest.approx(busy.rate / 2)
+    rests = Window(busy.first, replace(late, totals=late.totals | {"rest": spent}))
+    assert rests.around == pytest.approx(0.0, abs=1e-9)
+    assert verdict(rests).predicted == pytest.approx(busy.rate)
+
+
+def test_an_engine_that_waits_for_readers_is_charged_what_its_process_spent():
+    """Half of the time it could not go on, and a tenth of what it spent was outside of steps."""
+    busy = ran(2, reserved=80)
+    spent = busy.grown("forward")
+    totals = busy.last.totals | {"cpu": 1.1 * spent, "tell": 0.02 * spent}
+    rests = Window(busy.first, replace(busy.last, now=2 * busy.seconds, totals=totals))
+    stack = engine_stack(rests, CAPS, Between())
+    assert diagnose(stack, CAPS).predicted == pytest.approx(rests.rate), "as if it were work"
+    worked = diagnose(at_work(stack, rests, 1), CAPS)
+    assert worked.predicted == pytest.approx(busy.rate / 1.1)
+    several = diagnose(at_work(stack, rests, 2), CAPS).predicted
+    assert several == pytest.approx(busy.rate / 1.02), "other threads' seconds are of steps, too"
 
 
 def test_kernels_as_fast_as_their_ceilings_leave_nothing_between():

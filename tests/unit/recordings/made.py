@@ -50,6 +50,7 @@ def play(recorder, clock, home, seconds=3.0, rate=10):
             panel.set_maps([KVMap("pool", 16, [1] * 8 + [0] * 8, [i % 16] * 8 + [0] * 8)])
         panel.set_verdict(verdict())
         lab.measured(name, ran(4_100 + n, Resource.BANDWIDTH))
+    lab.went(ran(4_100, Resource.BANDWIDTH), ran(4_101, Resource.BANDWIDTH), 1.0)
     lab.reveal("binds", "bandwidth", "It reads all it has.", value=71.0, unit="% of a token")
     lab.claim("reads are most", True)
     lab.claim("never false", False, "2")

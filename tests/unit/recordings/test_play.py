@@ -100,10 +100,12 @@ def test_a_stream_s_table_lines_and_chips_are_labelled():
 def test_the_steps_are_what_the_lab_asked_ran_and_found(folder):
     (tab, _) = play.tabs("04", catalogue.of_lab("04", folder))
     steps = tab["steps"]
-    assert [s["kind"] for s in steps] == ["ask", "run", "run", "found", "claims", "strip"]
-    assert [s["title"] for s in steps][1:4] == ["one pass", "two passes", "Measured: bandwidth"]
-    assert ("bandwidth", "yes") in steps[3]["lines"] and ("compute", "") in steps[3]["lines"]
-    assert [mark for _, mark in steps[4]["lines"]] == ["yes", "no"]
+    assert [s["kind"] for s in steps] == ["ask", "run", "run", "found", "found", "claims", "strip"]
+    assert [s["title"] for s in steps][1:3] == ["one pass", "two passes"]
+    assert [s["title"] for s in steps][3:5] == ["In words", "Measured: bandwidth"]
+    assert "now, bandwidth binds" in steps[3]["text"]
+    assert ("bandwidth", "yes") in steps[4]["lines"] and ("compute", "") in steps[4]["lines"]
+    assert [mark for _, mark in steps[5]["lines"]] == ["yes", "no"]
     at = [s["moment"] for s in steps]
     assert at == sorted(at) and at[0] == 0 and at[1] < at[2] == len(tab["moments"]) - 1
     assert tab["moments"][-1][1] == len(tab["frames"])
