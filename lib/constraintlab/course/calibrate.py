@@ -11,7 +11,7 @@ from dataclasses import replace
 from constraintlab.course.driver import POLL, Driver
 from constraintlab.engine.device import resolve
 from constraintlab.engine.request import Sampling
-from constraintlab.engine.roomy import CROWD, TOKENS, WARM, prompt, roomy
+from constraintlab.engine.roomy import CROWD, LONG, PROMPT, TOKENS, WARM, prompt, roomy
 from constraintlab.engine.setup import Setup
 from constraintlab.engine.stub import pace
 from constraintlab.engine.window import Between, Window, between, engine_stack
@@ -37,27 +37,33 @@ def on_threads(threads: int | None) -> Iterator[None]:
 
 
 async def calibrated(
-    driver: Driver, setup: Setup, caps: Capacities
+    driver: Driver, setup: Setup, caps: Capacities, longest: int = PROMPT
 ) -> tuple[Between, Capacities, list[str]]:
     """(time between kernels, ceilings as they are now for the engine's threads, their names).
 
     One sequence alone, then `CROWD` of them, on an engine of `setup` but roomy, which the driver
-    is left with.
+    is left with. longest: tokens of the prompts that will come, or of a step's part of them; for
+    more than PROMPT of them some are computed, since a prompt's kernels fall behind their ceilings
+    by more, the longer it is.
     """
-    await driver.use(roomy(setup))
+    await driver.use(roomy(setup, longest))
     await _run(driver, CROWD, WARM)
     _, alone = await _run(driver, 1, TOKENS)
     prompts, crowd = await _run(driver, CROWD, TOKENS)
+    if longest > PROMPT:
+        prompts, _ = await _run(driver, LONG, 1, longest)
     names = [name for name, _ in needs(engine_stack(alone, caps, Between()))]
     caps = probed(caps, names, setup)
     return between(alone, crowd, prompts, caps), caps, names
 
 
-async def _run(driver: Driver, n: int, tokens: int) -> tuple[Window, Window]:
+async def _run(
+    driver: Driver, n: int, tokens: int, prompted: int = PROMPT
+) -> tuple[Window, Window]:
     """n sequences at once: (while their prompts are computed, while all of them decode)."""
     engine = driver.engine
     first = await driver.report()
-    answers = [engine.submit(prompt(), Sampling(tokens)) for _ in range(n)]
+    answers = [engine.submit(prompt(prompted), Sampling(tokens)) for _ in range(n)]
     while not all(a.tokens for a in answers):
         await asyncio.sleep(POLL)
     middle = await driver.report()

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
+from statistics import fmean, median
 
 from constraintlab.course.calibrate import CEILINGS, Grounds, calibrated
 from constraintlab.course.culprits import lives
@@ -23,8 +23,9 @@ from constraintlab.course.serving_stage import ServingStage
 from constraintlab.course.thinking import length
 from constraintlab.engine.report import Report
 from constraintlab.engine.request import Sampling
+from constraintlab.engine.roomy import PROMPT
 from constraintlab.engine.setup import Setup
-from constraintlab.engine.window import Between, engine_stack, measured
+from constraintlab.engine.window import Between, Window, engine_stack, measured
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.drift import midway
@@ -111,7 +112,7 @@ class TailStage(ServingStage):
         self, name: str, setup: Setup, some: Sequence[Question] | Asked, offered: float,
         run: Callable[[], Awaitable[Ran]],
     ) -> Faced:  # fmt: skip
-        gap = await self._gap(setup)
+        gap = await self._gap(setup, some)
         await self.driver.use(setup)
         before = self._grounds.now(setup, FRESH)
         self._offered, self._sizes = offered, list(map(length, some))
@@ -155,10 +156,14 @@ class TailStage(ServingStage):
         curves = [Curve(what, times[long], missing[long]) for what, long in HALVES.items()]
         self.panel.set_latency(Latency("TTFT", curves, self.promise, now))
 
-    async def _gap(self, setup: Setup) -> Between:
-        key = setup.model, setup.dtype, setup.threads
+    async def _gap(self, setup: Setup, some: Sequence[Question] | Asked) -> Between:
+        longest = max(PROMPT, *(len(one.prompt if isinstance(one, Question) else one[0])
+                                for one in some))  # fmt: skip
+        if setup.policy == "chunked":
+            longest = max(PROMPT, min(longest, setup.tokens))
+        key = setup.model, setup.dtype, setup.threads, setup.device, longest
         if key not in self._gaps:
-            self._gaps[key] = (await calibrated(self.driver, setup, self.caps))[0]
+            self._gaps[key] = (await calibrated(self.driver, setup, self.caps, longest))[0]
         return self._gaps[key]
 
     def _verdict(self, ran: Ran, gap: Between, caps: Capacities) -> tuple[Verdict, Stack]:
@@ -167,12 +172,12 @@ class TailStage(ServingStage):
         window = ran.coming
         stack = engine_stack(window, caps, gap)
         if math.isfinite(self._offered):
-            offered = self._offered if ran.answers else self._so_far() / window.seconds
-            stack = replace(stack, offered=offered, population=math.inf)
+            stack = replace(stack, offered=self._came(window), population=math.inf)
         rates = measured(ran.within(window))
         return diagnose(stack, caps, measured=replace(rates, value=window.rate)), stack
 
-    def _so_far(self) -> float:
-        """Tokens of the answers that were asked for by now: while users come, no more is offered
-        than came."""
-        return float(sum(self._sizes[: len(self.driver.answers)]))
+    def _came(self, window: Window) -> float:
+        """Tokens/s that were asked for in the window: what was drawn, and what the queue grew by.
+        Of who waits nobody knows how long the answer will be: as long as the others, on average."""
+        waiting = (window.last.waiting - window.first.waiting) * fmean(self._sizes)
+        return max(1e-9, window.grown("tokens") + waiting) / window.seconds

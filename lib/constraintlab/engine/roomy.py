@@ -12,16 +12,21 @@ CROWD = 16
 PROMPT, TOKENS, WARM = 128, 96, 4
 """Tokens of their prompts, tokens that they write, and those of a run that is not counted."""
 
+LONG = 4
+"""Prompts of a run of longer ones."""
 
-def roomy(setup: Setup) -> Setup:
-    """The same engine with nothing in the way of `CROWD` sequences, one prompt to a step."""
-    blocks = CROWD * -(-(PROMPT + TOKENS) // setup.block_size)
+
+def roomy(setup: Setup, longest: int = PROMPT) -> Setup:
+    """The same engine with nothing in the way of `CROWD` sequences, or of `LONG` prompts of that
+    many tokens; one prompt to a step."""
+    held = max(CROWD * (PROMPT + TOKENS), LONG * (longest + 1) + LONG * setup.block_size)
+    blocks = -(-held // setup.block_size) + CROWD
     return replace(
         setup, kv="paged", policy="continuous", policy_options={}, slots=CROWD, blocks=blocks,
         tokens=CROWD, max_length=None,
     )  # fmt: skip
 
 
-def prompt() -> list[int]:
+def prompt(tokens: int = PROMPT) -> list[int]:
     """Token ids that every model has."""
-    return [1 + i % 8 for i in range(PROMPT)]
+    return [1 + i % 8 for i in range(tokens)]

@@ -18,7 +18,7 @@ from constraintlab.engine.setup import Setup
 from constraintlab.engine.window import Between
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.estimate import Estimate
-from tests.unit.course.test_engines import ran as engine_ran
+from tests.unit.engine.test_window import ran as engine_ran
 
 pytestmark = pytest.mark.long
 
