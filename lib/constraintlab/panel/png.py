@@ -22,12 +22,16 @@ def packed(png: bytes) -> bytes:
     if pixels is None or (pixels.shape[2] == 4 and (pixels[..., 3] != 255).any()):
         return _made(parts[0][1], [(b"IDAT", zlib.compress(raw, 9))])
     pixels = pixels[..., :3]
-    colours, numbers = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    seen = np.zeros(1 << 24, bool)  # a look-up for every colour there is: no sorting of all pixels
+    seen[codes] = True
+    colours = np.flatnonzero(seen).astype(">u4")
     some = len(colours) <= 256
-    lines = (numbers.astype(np.uint8) if some else pixels).reshape(height, -1)
+    lines = ((np.cumsum(seen, dtype=np.uint8) - 1)[codes] if some else pixels).reshape(height, -1)
     data = zlib.compress(np.pad(lines, ((0, 0), (1, 0))).tobytes(), 9)
     head = struct.pack(">IIBBBBB", width, height, 8, 3 if some else 2, 0, 0, 0)
-    palette = [(b"PLTE", colours.tobytes())] if some else []
+    rgb = colours.view(np.uint8).reshape(-1, 4)[:, 1:]
+    palette = [(b"PLTE", rgb.tobytes())] if some else []
     return _made(head, [*palette, (b"IDAT", data)])
 
 

@@ -50,6 +50,7 @@ def test_where_threads_share_a_prompt_is_long_enough_for_them(loaded, monkeypatc
 
     monkeypatch.setattr(Engine, "submit", seen)
     monkeypatch.setattr(compiled, "workers", lambda: 2)
+    monkeypatch.setattr(compiled, "SHARED", 1 << 13)  # a shorter prompt: the rule is the same
     hidden = loaded[0].hidden
     warm(replace(TINY, threads=None, tokens=16), loaded)
     assert asked[0] == 3 and (asked[1] - 1) * hidden < compiled.SHARED <= asked[1] * hidden
