@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from constraintlab.attention.simd import FAST, exp2, prefetch_row, row
+from constraintlab.attention.simd import FAST, cast, exp2, prefetch_row, stored
 
 TILE = 64
 """Tokens between two looks at the running maximum."""
@@ -49,12 +49,12 @@ def score(dim, q, keys, where, n, near, head_step, group, kv_heads, rows, scores
         later = where[min(t + AHEAD, near - 1)]
         for h in range(kv_heads):
             prefetch_row(keys, later + h * head_step, dim)
-            key = row(keys, where[t] + h * head_step, dim, rows[0])
+            key = stored(keys, where[t] + h * head_step, dim, rows[0])
             for g in range(h * group, (h + 1) * group):
                 query = q[g]  # a slice before the loop: indexing that may wrap is not vectorised
                 dot = np.float32(0)
                 for d in range(dim):
-                    dot += query[d] * key[d]
+                    dot += query[d] * cast(key[d])
                 scores[g, t] = dot
 
 
@@ -88,20 +88,22 @@ def weigh(dim, weights, values, where, n, near, head_step, group, kv_heads, rows
         for h in range(kv_heads):
             for i in range(t + AHEAD, t + AHEAD + 4):
                 prefetch_row(values, where[min(i, near - 1)] + h * head_step, dim)
-            v0 = row(values, where[t] + h * head_step, dim, rows[0])
-            v1 = row(values, where[t + 1] + h * head_step, dim, rows[1])
-            v2 = row(values, where[t + 2] + h * head_step, dim, rows[2])
-            v3 = row(values, where[t + 3] + h * head_step, dim, rows[3])
+            v0 = stored(values, where[t] + h * head_step, dim, rows[0])
+            v1 = stored(values, where[t + 1] + h * head_step, dim, rows[1])
+            v2 = stored(values, where[t + 2] + h * head_step, dim, rows[2])
+            v3 = stored(values, where[t + 3] + h * head_step, dim, rows[3])
             for g in range(h * group, (h + 1) * group):
                 sums, w = part[g], weights[g]
                 w0, w1, w2, w3 = w[t], w[t + 1], w[t + 2], w[t + 3]
                 for d in range(dim):
-                    sums[d] += w0 * v0[d] + w1 * v1[d] + w2 * v2[d] + w3 * v3[d]
+                    sums[d] += (
+                        w0 * cast(v0[d]) + w1 * cast(v1[d]) + w2 * cast(v2[d]) + w3 * cast(v3[d])
+                    )
         t += 4
     for i in range(t, n):
         for h in range(kv_heads):
-            value = row(values, where[i] + h * head_step, dim, rows[0])
+            value = stored(values, where[i] + h * head_step, dim, rows[0])
             for g in range(h * group, (h + 1) * group):
                 sums, w0 = part[g], weights[g, i]
                 for d in range(dim):
-                    sums[d] += w0 * value[d]
+                    sums[d] += w0 * cast(value[d])

@@ -165,6 +165,32 @@ def _row(pool, offset, dim, scratch):
     return read
 
 
+def stored(pool, offset, dim, scratch):
+    """As `row`, for `cast` to make float32 of each element: what costs one shift is not converted
+    ahead, since that is cheaper anew for each query head than a detour through memory."""
+    raise NotImplementedError("for compiled code only")
+
+
+@overload(stored, jit_options={"forceinline": True})
+def _stored(pool, offset, dim, scratch):
+    if pool.dtype in (types.float32, types.uint16):
+        return lambda pool, offset, dim, scratch: view(pool, offset, dim)
+    return lambda pool, offset, dim, scratch: row(pool, offset, dim, scratch)
+
+
+def cast(value):
+    """A float32 as it is; an uint16, the bits of a bfloat16, as the float32 whose upper half it
+    is."""
+    raise NotImplementedError("for compiled code only")
+
+
+@overload(cast, jit_options={"forceinline": True})
+def _cast(value):
+    if value == types.float32:
+        return lambda value: value
+    return lambda value: float_of_bits(np.uint32(value) << np.uint32(16))
+
+
 def put(pool, index, value):
     """`pool[index] = value`, a float32, rounded to the nearest where the pool has 16 bits."""
     raise NotImplementedError("for compiled code only")
