@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-from constraintlab.attention import paged_tile, simd
+from constraintlab.attention import half, paged_tile, simd
 from constraintlab.attention.compiled import Compiled, compiled
 from constraintlab.attention.paged_tile import TILE, place, score, softmax, weigh
 from constraintlab.attention.simd import FAST, exp2, fetch_add
@@ -92,7 +92,7 @@ def kernel(dim: int) -> Compiled:
                 pieces, left, taken, parts, peaks, out,
             )  # fmt: skip
 
-    return compiled(decode, __file__, paged_tile.__file__, simd.__file__)
+    return compiled(decode, __file__, paged_tile.__file__, half.__file__, simd.__file__)
 
 
 @njit

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from constraintlab.attention.simd import FAST, cast, exp2, prefetch_row, stored
+from constraintlab.attention.half import cast, stored
+from constraintlab.attention.simd import FAST, exp2, prefetch_row
 
 TILE = 64
 """Tokens between two looks at the running maximum."""

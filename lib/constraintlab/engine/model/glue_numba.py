@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-from constraintlab.attention import simd
+from constraintlab.attention import half, simd
 from constraintlab.attention.compiled import Compiled, compiled
-from constraintlab.attention.simd import FAST, exp2, put, row, view
+from constraintlab.attention.half import put, row
+from constraintlab.attention.simd import FAST, exp2, view
 
 GELU = 2 * np.sqrt(2 / np.pi)
 """gelu's tanh form, 0.5·g·(1 + tanh(z)), is g·sigmoid(2z), z = √(2/π)·(g + 0.044715·g³)."""
@@ -104,7 +105,7 @@ def _norm() -> Compiled:
                 x_i, out_i = row(x, i * dim, dim, scratch), view(out, i * dim, dim)
                 _normalise(x_i, weight, dim, eps, out_i)
 
-    return compiled(norm, __file__, simd.__file__)
+    return compiled(norm, __file__, half.__file__, simd.__file__)
 
 
 @cache
@@ -118,7 +119,7 @@ def _add_norm() -> Compiled:
                 total_i = row(total, i * dim, dim, scratch[0])
                 _normalise(total_i, weight, dim, eps, view(out, i * dim, dim))
 
-    return compiled(add_norm, __file__, simd.__file__)
+    return compiled(add_norm, __file__, half.__file__, simd.__file__)
 
 
 @njit(forceinline=True, fastmath=FAST)
@@ -159,7 +160,7 @@ def _turn() -> Compiled:
                 for d in range(kv_heads * dim):
                     place[d] = new[d]
 
-    return compiled(turn, __file__, simd.__file__)
+    return compiled(turn, __file__, half.__file__, simd.__file__)
 
 
 @njit(forceinline=True, fastmath=FAST)
@@ -186,7 +187,7 @@ def _gate() -> Compiled:
             for i in range(t * rows // threads, (t + 1) * rows // threads):
                 _gated(gate_up, 2 * i * width, width, tanh, out, i * width, scratch)
 
-    return compiled(gate, __file__, simd.__file__)
+    return compiled(gate, __file__, half.__file__, simd.__file__)
 
 
 @njit(forceinline=True, fastmath=FAST)
