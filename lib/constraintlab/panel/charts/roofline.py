@@ -13,7 +13,8 @@ from constraintlab.panel.parts import RooflinePoint
 
 NAME = "roofline"
 FAR = 0.66
-"""From this part of the width on (`at`, which the page adds) a run's name stands left of it."""
+"""From this part of the width on (`at`, which the page adds) a run's name stands left of it; and
+where it would run over the edge."""
 HEIGHT, NARROW = 195, 275
 """Pixels of the plot: its height, and its width in a notebook's column."""
 LETTER, LINE, DOT, ASIDE = 6.2, 12, 6, 10
@@ -101,7 +102,8 @@ Box = tuple[float, float, float, float]
 def _beside(x: float, y: float, name: str, taken: Sequence[Box]) -> tuple[int, Box]:
     """How far below its dot's height a name stands, as little as it can, and where that is."""
     long = LETTER * len(name)
-    left = x - ASIDE - long if x > FAR * NARROW else x + ASIDE
+    over = x > FAR * NARROW or x + ASIDE + long > NARROW
+    left = x - ASIDE - long if over else x + ASIDE
     boxes = [
         (dy, (left, y + dy - LINE / 2, left + long, y + dy + LINE / 2))
         for n in range(5)
@@ -176,8 +178,9 @@ def chart(theme: str):
         x=x, y=y, stroke=ink, tooltip=alt.Tooltip("why:N"),
         fill=alt.condition("datum.ghost", alt.value(c["card"]), alt.value(c["text"])),
     )  # fmt: skip
-    side = f"datum.at > {FAR}"
-    align, dx = ({"expr": f"{side} ? {a} : {b}"} for a, b in (("'right'", "'left'"), (-10, 10)))
+    edge = f"datum.at * {NARROW} + {ASIDE} + {LETTER} * length(datum.name) > {NARROW}"
+    side = f"datum.at > {FAR} || {edge}"
+    align, dx = ({"expr": f"({side}) ? {a} : {b}"} for a, b in (("'right'", "'left'"), (-10, 10)))
     names = dots.mark_text(align=align, dx=dx, dy={"expr": "datum.dy + 1"}).encode(
         x=x, y=y, text="name:N", color=ink
     )
