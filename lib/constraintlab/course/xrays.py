@@ -22,14 +22,18 @@ def kernel(rung: str):
 
 
 def table(rung: str, archs: Sequence[str] = ARCHS, **tile: int):
-    """What the compiler makes of a rung for each of `archs`; `tile` as `target_of` takes it."""
+    """What the compiler makes of a rung for each of `archs`, or for a single one; `tile` as
+    `target_of` takes it."""
     return of(lambda: target_of(rung, **tile), archs)
 
 
 def of(target, archs: Sequence[str] = ARCHS):
     """The table of a `Target`, or of a function that makes one: a kernel of your own, say."""
     try:
-        made = target if isinstance(target, Target) else target()
+        made = target() if callable(target) else target
+        if not isinstance(made, Target):
+            raise XrayError("give a Target, as `Target(my_kernel, signature, constexprs)`")
+        archs = [archs] if isinstance(archs, str) else archs
         found = xrays([(made, arch) for arch in archs])
         said = " · ".join(line for x in found for line in remarks(x, lines=1))
         return Table(HEADINGS, [row(x) for x in found], said)

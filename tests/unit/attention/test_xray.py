@@ -223,6 +223,9 @@ def test_an_unknown_arch_names_the_known_ones(arch):
         ("flash", {"warps": 64}, "32 at most"),
         ("flash", {"dim": 512}, "dim 512"),
         ("flash", {"keys": 0}, "powers of two"),
+        ("fused", {"queries": 64.0}, "queries=64.0: give a whole number"),
+        ("fused", {"queries": "a"}, "give a whole number"),
+        ("fused", {"queries": 4096, "keys": 256}, "fits on no chip.*take fewer queries or keys"),
     ],
 )
 def test_a_target_that_cannot_be_says_what_can(rung, options, says):
@@ -274,6 +277,12 @@ def cli():
     from constraintlab.cli import app
 
     return lambda *words: CliRunner().invoke(app, ["xray", *words])
+
+
+def test_without_a_rung_the_command_names_them(cli):
+    done = cli()
+    assert done.exit_code == 2
+    assert "name a rung, one of fused, flash, paged-decode, paged-prefill" in done.stderr
 
 
 @needs_triton

@@ -90,6 +90,11 @@ def test_the_longest_row_is_the_last_that_neither_spills_nor_overflows():
     assert "Up to 1024 keys fit" in str(xrays.chart(found))
 
 
+def test_what_is_no_target_and_a_single_arch_are_understood():
+    assert "give a Target" in str(xrays.of(None)) and "give a Target" in str(xrays.of(lambda: 3))
+    assert "'sm_7'" in str(xrays.table("fused", "sm_7")), "one arch needs no list"
+
+
 def test_a_wrong_tile_is_told_in_the_notebook_too():
     assert "powers of two" in str(xrays.table("fused", keys=100)) or "n/a" in str(
         xrays.table("fused", keys=100)
