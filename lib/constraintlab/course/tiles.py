@@ -50,7 +50,7 @@ class TileSlider:
         heads = ("queries × keys", "scores of a tile", "one call", "")
         head = "".join(f'<th style="padding:2px 10px;text-align:left">{h}</th>' for h in heads)
         head = f"<tr>{head}</tr>"
-        style = "font-variant-numeric:tabular-nums;margin-left:0"
+        style = "font-variant-numeric:tabular-nums;margin-left:0;line-height:1.5"
         return f'<table style="{style}">{head}{"".join(rows)}</table>'
 
     def widget(self):

@@ -123,6 +123,7 @@ def _verdict(card: Card, said: dict) -> str:
         for what, resource in said.items()
     )
     return (
-        '<div style="border-left:4px solid #888;padding:2px 0 2px 12px;margin-top:6px;line-height:1.5">'
+        '<div style="border-left:4px solid #888;padding:2px 0 2px 12px;margin-top:6px;'
+        'line-height:1.5">'
         f"You said {escape(marks)}.<br><b>By perturbation:</b> {escape(card.why())}.</div>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from constraintlab.attention.target import Target
 from constraintlab.attention.xray import XrayError, sweep, target_of, xrays
@@ -21,10 +22,19 @@ def kernel(rung: str):
         return Text(f"**n/a**: {error}")
 
 
-def table(rung: str, archs: Sequence[str] = ARCHS, **tile: int):
+def table(rung: str, archs: Sequence[str] = ARCHS, kernel: object = None, **tile: int):
     """What the compiler makes of a rung for each of `archs`, or for a single one; `tile` as
-    `target_of` takes it."""
-    return of(lambda: target_of(rung, **tile), archs)
+    `target_of` takes it. kernel: yours instead of the rung's, with the same arguments."""
+
+    def target() -> Target:
+        made = target_of(rung, **tile)
+        if kernel is None:
+            return made
+        if not hasattr(kernel, "fn"):
+            raise XrayError("kernel: give a function that has @triton.jit above it")
+        return replace(made, kernel=kernel)
+
+    return of(target, archs)
 
 
 def of(target, archs: Sequence[str] = ARCHS):

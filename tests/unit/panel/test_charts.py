@@ -84,6 +84,8 @@ def test_a_name_goes_the_way_that_its_dot_lies_and_covers_no_other_dot():
     live, above = RooflinePoint("fused", 15.0, 5e9), RooflinePoint("textbook", 6.0, 6e9, True)
     made = {d["name"]: d["dy"] for d in dots(live, above)}
     assert made["fused"] == 0 and made["textbook"] < 0
+    high = {d["name"]: d["dy"] for d in dots(RooflinePoint("near the roof", 300.0, 3.6e11))}
+    assert high["near the roof"] > 0, "the roof and its name are above it"
     left, right = RooflinePoint("a name", 1.0, 1e9), RooflinePoint("dot", 1.3, 1e9)
     moved = {d["name"]: d["dy"] for d in dots(left, right)}
     assert moved["a name"] and not moved["dot"], "else it is written over the dot beside it"

@@ -79,6 +79,11 @@ def _dots(points: Sequence[RooflinePoint], roofs: Sequence[tuple[str, float]], b
         )  # fmt: skip
 
     taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in map(place, points)]
+    for name, rate in roofs:
+        # The roof's own name stands on it, at the right; the line itself is crossed by none.
+        long, y = LETTER * len(f"{name} {si(rate, 'FLOP/s')}"), -tall * math.log10(rate)
+        ridge = NARROW * math.log10(rate / bandwidth / low) / decades
+        taken += [(NARROW - long, y - 9 - LINE / 2, NARROW, y), (ridge, y - 2, NARROW, y + 2)]
     made: list[dict] = []
     for p in sorted(points, key=lambda p: (p.ghost, -p.flops_per_s)):
         dy, box = _beside(*place(p), p.name, taken)
@@ -106,7 +111,7 @@ def _beside(x: float, y: float, name: str, taken: Sequence[Box]) -> tuple[int, B
     left = x - ASIDE - long if over else x + ASIDE
     boxes = [
         (dy, (left, y + dy - LINE / 2, left + long, y + dy + LINE / 2))
-        for n in range(5)
+        for n in range(9)
         for dy in sorted({7 * n, -7 * n}, reverse=True)
     ]
     free = (b for b in boxes if not any(_meet(b[1], other) for other in taken))
