@@ -86,6 +86,8 @@ def test_a_name_goes_the_way_that_its_dot_lies_and_covers_no_other_dot():
     assert made["fused"] == 0 and made["textbook"] < 0
     high = {d["name"]: d["dy"] for d in dots(RooflinePoint("near the roof", 300.0, 3.6e11))}
     assert high["near the roof"] > 0, "the roof and its name are above it"
+    crowd = dots(*(RooflinePoint(f"run {i}", 300.0, 3e11, i > 0) for i in range(4)))
+    assert all(d["dy"] >= -7 for d in crowd), "no name above the highest roof"
     left, right = RooflinePoint("a name", 1.0, 1e9), RooflinePoint("dot", 1.3, 1e9)
     moved = {d["name"]: d["dy"] for d in dots(left, right)}
     assert moved["a name"] and not moved["dot"], "else it is written over the dot beside it"

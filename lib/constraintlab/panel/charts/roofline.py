@@ -84,6 +84,8 @@ def _dots(points: Sequence[RooflinePoint], roofs: Sequence[tuple[str, float]], b
         long, y = LETTER * len(f"{name} {si(rate, 'FLOP/s')}"), -tall * math.log10(rate)
         ridge = NARROW * math.log10(rate / bandwidth / low) / decades
         taken += [(NARROW - long, y - 9 - LINE / 2, NARROW, y), (ridge, y - 2, NARROW, y + 2)]
+    # A name above the highest roof would seem to have beaten it.
+    taken.append((0, -math.inf, NARROW, -tall * math.log10(ceiling)))
     made: list[dict] = []
     for p in sorted(points, key=lambda p: (p.ghost, -p.flops_per_s)):
         dy, box = _beside(*place(p), p.name, taken)
