@@ -14,7 +14,7 @@ OUT = typer.Option(None, "--out", help="Folder to write; the file's name, here, 
 
 
 def xray(
-    rung: str = typer.Argument(help="fused, flash, paged-decode or paged-prefill."),
+    rung: str = typer.Argument("", help="fused, flash, paged-decode or paged-prefill."),
     arch: list[str] = ARCH,
     dtype: str = typer.Option("float16", help="float16, bfloat16 or float32."),
     dim: int = typer.Option(64, min=1, help="Values of one head."),
@@ -25,8 +25,13 @@ def xray(
     json: bool = typer.Option(False, "--json", help="Print JSON alone on stdout."),
 ) -> None:
     """What a compiler makes of a rung's Triton kernel, on a machine without a GPU."""
-    from constraintlab.attention.xray import XrayError, command
+    from constraintlab.attention.xray import RUNGS, XrayError, command
 
+    if not rung:
+        typer.echo(
+            f"xray: name a rung, one of {', '.join(RUNGS)}: `constraintlab xray flash`", err=True
+        )
+        raise typer.Exit(2)
     tile = {"queries": queries, "keys": keys, "warps": warps, "stages": stages}
     try:
         command.main(rung, arch, dtype, dim, tile, json)

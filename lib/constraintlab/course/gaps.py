@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from constraintlab.course import story
 from constraintlab.course.layer import DIM, Layer, Past, angles, few_kernels, many_kernels
 from constraintlab.course.measure import interleave
 from constraintlab.course.show import Table, si
@@ -115,6 +116,14 @@ def race_splits(
     seen = interleave(calls, rounds=rounds, wait=wait)
     each = seen.median("tiny") / len(tiny.layers)
     return [Split(m, seen.median(m.width), each * len(m.layers)) for m in models], each
+
+
+def in_decode(thin: Split, wide: Split) -> str:
+    """What binds a token's step in the thinnest model and in the widest, as a sentence."""
+    first, last = (story.binds(s.verdict.constraint) for s in (thin, wide))
+    if first == last:
+        return f"In decode, {first}, whether layers are thin or wide."
+    return f"In decode, {first} while layers are thin, and {last} where they are wide."
 
 
 def splits_table(found: Sequence[Split], each: float) -> Table:

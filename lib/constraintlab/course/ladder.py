@@ -57,6 +57,23 @@ def lengths_table(found: Sequence[Length], backend: str) -> Table:
     return Table(heads, rows, "Queries on chip: of our CPU versions. Time: the best of up to 15.")
 
 
+def held(found: Sequence[Length], slower: bool) -> str:
+    """What whole rows cost from the shortest prompt to the longest. slower: fused, for a score."""
+    first, last = found[0], found[-1]
+    flash_holds = f"; flash holds {flash_cpu.BLOCK} at any length."
+    if last.rows < first.rows:
+        cost = (
+            ", and has to read all keys again for each block of so few" if slower
+            else f" instead of {first.rows}, which costs no time that is seen here"
+        )  # fmt: skip
+        return f"Fused holds {last.rows} queries at S = {last.tokens}{cost}{flash_holds}"
+    why = " What made it slower is not that." if slower else ""
+    return (
+        f"Fused still holds {last.rows} queries at S = {last.tokens}, as at S = {first.tokens}: "
+        f"longer rows would leave room for fewer{flash_holds}{why}"
+    )
+
+
 @dataclass(frozen=True)
 class Tile:
     """One size of tile: its bytes of scores, milliseconds of one call, scores computed in vain."""

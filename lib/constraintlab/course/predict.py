@@ -14,6 +14,9 @@ CONTROLS = ("predict-choice", "predict-sure")
 LIT, DARK = "#4dd0e1", "#111418"
 """A button that is set off, and its letters: JupyterLab's own white on cyan can't be read."""
 
+PARAGRAPH = "line-height:1.5;padding:3px 0"
+"""Of text in a widget that may take two lines: ipywidgets sets them as far apart as buttons."""
+
 
 class Prediction:
     """A question with a few answers; the learner's click is kept, and no click is an answer too.
@@ -94,7 +97,8 @@ class Prediction:
             sure = row(levels, "predict-sure", self.rate, self.sure)
             asked = w.HTML('<span style="opacity:.75">How sure?</span>')
             sure.children = (asked, *sure.children)
-            title = w.HTML(f"<b>Predict.</b> {escape(self.question)}")
+            words = f"<b>Predict.</b> {escape(self.question)}"
+            title = w.HTML(f'<div style="{PARAGRAPH}">{words}</div>')
             margin = w.Layout(margin="4px 0 8px")
             self._box = w.VBox([title, options, sure, note], layout=margin)
         return self._box

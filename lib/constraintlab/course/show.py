@@ -104,7 +104,10 @@ class Diff:
             look = "" if line[:3] in ("+++", "---") else looks.get(line[:1], "")
             style = f' style="{look}"' if look else ""
             rows.append(f"<div{style}>{escape(line) or '&nbsp;'}</div>")
-        return f'<pre style="line-height:1.35">{"".join(rows)}</pre>'
+        # A line of code is scrolled to, not broken, and a mark reaches as far as its line.
+        looks = "line-height:1.35;margin:0;white-space:pre;overflow-x:auto"
+        wide = "display:inline-block;min-width:100%"
+        return f'<pre style="{looks}"><div style="{wide}">{"".join(rows)}</div></pre>'
 
 
 def _body(function: Callable) -> list[str]:

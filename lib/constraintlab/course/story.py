@@ -50,9 +50,12 @@ def went(before: Verdict, after: Verdict, gain: Estimate | float | None = None) 
         return "**Where it went can't be told:** there is no verdict on both runs."
     moved = old[0] is not new[0]
     head = f"It moved: {old[0].label} → {new[0].label}" if moved else "It stayed"
-    told = f"**{head}.** Before, {names(old)} bound; now, {binds(new)}{_at(gain)}."
-    unsure = [what for what, v in (("before", before), ("now", after)) if not v.sure]
-    doubt = f" The tool is not sure of what binds {' and '.join(unsure)}: see the panel."
+    told = f"Before, {names(old)} bound; now, {binds(new)}"
+    if old == new:
+        told = f"Before and after, {binds(new)}"
+    told = f"**{head}.** {told}{_at(gain)}."
+    unsure = [what for what, v in (("bound before", before), ("binds now", after)) if not v.sure]
+    doubt = f" The tool is not sure of what {' and what '.join(unsure)}: see the panel."
     return told + doubt * bool(unsure)
 
 

@@ -36,18 +36,21 @@ class TileSlider:
         """Every tile tried, the fastest first, as bars; the last one chosen is marked."""
         found = sorted(self.tried.values(), key=lambda t: t.ms)
         longest = max((t.ms for t in found), default=1.0)
-        rows = []
+        rows, cell = [], '<td style="padding:2px 10px;text-align:left">'
         for t in found:
             here = (t.block, t.tile) == self._last
             bar = f'<div style="background:#8a919c;height:10px;width:{220 * t.ms / longest:.0f}px">'
             name = escape(f"{t.block} × {t.tile}{' ◀' if here else ''}")
             weight = 700 if here else 400
             rows.append(
-                f'<tr style="font-weight:{weight}"><td style="text-align:left">{name}</td>'
-                f"<td>{si(t.nbytes, 'B')}</td><td>{t.ms:.1f} ms</td><td>{bar}</div></td></tr>"
+                f'<tr style="font-weight:{weight}">{cell}{name}</td>'
+                f"{cell}{si(t.nbytes, 'B')}</td>{cell}{t.ms:.1f} ms</td>{cell}{bar}</div></td></tr>"
             )
-        head = "<tr><th>queries × keys</th><th>scores of a tile</th><th>one call</th><th></th></tr>"
-        style = "font-variant-numeric:tabular-nums;margin-left:0"
+        # The table of a widget has no style of the notebook's: without this, heads touch.
+        heads = ("queries × keys", "scores of a tile", "one call", "")
+        head = "".join(f'<th style="padding:2px 10px;text-align:left">{h}</th>' for h in heads)
+        head = f"<tr>{head}</tr>"
+        style = "font-variant-numeric:tabular-nums;margin-left:0;line-height:1.5"
         return f'<table style="{style}">{head}{"".join(rows)}</table>'
 
     def widget(self):

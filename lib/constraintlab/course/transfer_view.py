@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from itertools import groupby
 
-from constraintlab.course.predict import DARK, LIT
+from constraintlab.course.predict import DARK, LIT, PARAGRAPH
 from constraintlab.course.transfer import ASKED, CHOICES, FORMS, Card, Transfer
 
 CONTROLS = ("transfer-constraint", "transfer-next", "transfer-turn", "transfer-hand-in")
@@ -78,7 +78,8 @@ def view(test: Transfer):
         for what, radio in asked.items()
     ]
     wrap = w.Layout(flex_flow="row wrap")
-    title = w.HTML(f"<b>Transfer test, {FORMS[test.form]}.</b> {_INTRO}")
+    words = f"<b>Transfer test, {FORMS[test.form]}.</b> {_INTRO}"
+    title = w.HTML(f'<div style="{PARAGRAPH}">{words}</div>')
     middle = w.HBox([shown, *questions], layout=wrap)
     return w.VBox([title, middle, w.HBox([turns[-1], place, turns[1], hand_in]), note])
 
@@ -122,6 +123,7 @@ def _verdict(card: Card, said: dict) -> str:
         for what, resource in said.items()
     )
     return (
-        '<div style="border-left:4px solid #888;padding:2px 0 2px 12px;margin-top:6px">'
+        '<div style="border-left:4px solid #888;padding:2px 0 2px 12px;margin-top:6px;'
+        'line-height:1.5">'
         f"You said {escape(marks)}.<br><b>By perturbation:</b> {escape(card.why())}.</div>"
     )

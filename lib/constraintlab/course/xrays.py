@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from constraintlab.attention.target import Target
 from constraintlab.attention.xray import XrayError, sweep, target_of, xrays
@@ -21,15 +22,28 @@ def kernel(rung: str):
         return Text(f"**n/a**: {error}")
 
 
-def table(rung: str, archs: Sequence[str] = ARCHS, **tile: int):
-    """What the compiler makes of a rung for each of `archs`; `tile` as `target_of` takes it."""
-    return of(lambda: target_of(rung, **tile), archs)
+def table(rung: str, archs: Sequence[str] = ARCHS, kernel: object = None, **tile: int):
+    """What the compiler makes of a rung for each of `archs`, or for a single one; `tile` as
+    `target_of` takes it. kernel: yours instead of the rung's, with the same arguments."""
+
+    def target() -> Target:
+        made = target_of(rung, **tile)
+        if kernel is None:
+            return made
+        if not hasattr(kernel, "fn"):
+            raise XrayError("kernel: give a function that has @triton.jit above it")
+        return replace(made, kernel=kernel)
+
+    return of(target, archs)
 
 
 def of(target, archs: Sequence[str] = ARCHS):
     """The table of a `Target`, or of a function that makes one: a kernel of your own, say."""
     try:
-        made = target if isinstance(target, Target) else target()
+        made = target() if callable(target) else target
+        if not isinstance(made, Target):
+            raise XrayError("give a Target, as `Target(my_kernel, signature, constexprs)`")
+        archs = [archs] if isinstance(archs, str) else archs
         found = xrays([(made, arch) for arch in archs])
         said = " · ".join(line for x in found for line in remarks(x, lines=1))
         return Table(HEADINGS, [row(x) for x in found], said)

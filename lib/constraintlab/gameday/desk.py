@@ -89,8 +89,8 @@ class Desk:
         left = f"{max(0.0, self.day.seconds - self.day.passed):.0f} s left · "
         head = f"{left if self.day.passed else ''}{self.day.points} points"
         rows = "".join(
-            f'<div style="opacity:.75;margin-top:4px">{i}. {escape(str(outcome))}<br>The tool: '
-            f"{escape(sentence(said))}</div>"
+            f'<div style="opacity:.75;margin-top:4px;line-height:1.5">{i}. {escape(str(outcome))}'
+            f"<br>The tool: {escape(sentence(said))}</div>"
             for i, (outcome, said) in enumerate(
                 zip(self.day.outcomes, self.diagnoses, strict=False), 1
             )

@@ -48,7 +48,7 @@ class Outcome:
         named = f"named after {self.found:.0f} s" if self.found is not None else "not named"
         alarms = {0: "", 1: ", one false alarm"}.get(self.false, f", {self.false} false alarms")
         return (
-            f"{self.fault.accused}, {self.fault.where}: {named}{alarms}; {self.points} points. "
+            f"{self.fault.accused} ({self.fault.where}): {named}{alarms}; {self.points} points. "
             f"{self.fault.signs}"
         )
 

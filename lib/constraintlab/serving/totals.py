@@ -24,6 +24,11 @@ class Totals:
             self._past.update(self.report.totals)
             self.report = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every counter that any engine so far has reported."""
+        return tuple(dict.fromkeys([*self._past, *(self.report.totals if self.report else ())]))
+
     def __getitem__(self, name: str) -> float:
         """A counter of `Report.totals`, over all engines."""
         now = self.report.totals.get(name, 0.0) if self.report else 0.0

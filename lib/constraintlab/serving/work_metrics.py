@@ -13,7 +13,11 @@ STATES = ("capacity", "reserved", "used")
 
 
 def engine_work(totals: Totals) -> Iterator[Metric]:
-    """Counters of `engine.report.Report`, at the moment of its last report."""
+    """Counters of `engine.report.Report`, at the moment of its last report.
+
+    Between a restart and the new engine's first report the sums so far stay: a counter that was
+    missing for a moment would seem to grow by all of them.
+    """
     report = totals.report
     done = CounterMetricFamily(
         "constraintlab:engine", "Counters of the engine's report, by name.", labels=["of"]
@@ -23,11 +27,11 @@ def engine_work(totals: Totals) -> Iterator[Metric]:
         "FLOPs, bytes and fresh bytes of counted steps, paid once a step or by sequences.",
         labels=["kernel", "unit", "of"],
     )
+    for name in totals.names:
+        done.add_metric([name], totals[name])
     if report is None:
         yield from (done, work)
         return
-    for name in report.totals:
-        done.add_metric([name], totals[name])
     for name, counted in report.work.items():
         for of, value in counted._asdict().items():
             if of != "unit":

@@ -223,6 +223,9 @@ def test_an_unknown_arch_names_the_known_ones(arch):
         ("flash", {"warps": 64}, "32 at most"),
         ("flash", {"dim": 512}, "dim 512"),
         ("flash", {"keys": 0}, "powers of two"),
+        ("fused", {"queries": 64.0}, "queries=64.0: give a whole number"),
+        ("fused", {"queries": "a"}, "give a whole number"),
+        ("fused", {"queries": 4096, "keys": 256}, "fits on no chip.*take fewer queries or keys"),
     ],
 )
 def test_a_target_that_cannot_be_says_what_can(rung, options, says):
@@ -276,6 +279,12 @@ def cli():
     return lambda *words: CliRunner().invoke(app, ["xray", *words])
 
 
+def test_without_a_rung_the_command_names_them(cli):
+    done = cli()
+    assert done.exit_code == 2
+    assert "name a rung, one of fused, flash, paged-decode, paged-prefill" in done.stderr
+
+
 @needs_triton
 def test_the_command_prints_json_alone_and_says_where_the_code_is(cli):
     done = cli("flash", "--arch", "sm_80", "--arch", "sm_90", "--json")
@@ -291,7 +300,8 @@ def test_the_command_prints_json_alone_and_says_where_the_code_is(cli):
 def test_the_table_says_what_can_not_be_launched(cli):
     said = cli("fused", "--arch", "sm_90", "--keys", "2048").stdout
     assert "no launch could run it, it asks for 320 of 227 KiB" in said and "registers" in said
-    assert re.search(r"sm_90: spills at fused_triton\.py:\d+, [\d,]+ B: scores = tl\.dot", said)
+    spill = r"sm_90: spills at fused_triton\.py:\d+, [\d,]+ B moved: scores = tl\.dot"
+    assert re.search(spill, said)
     assert "tensor memory" not in said
     assert re.search(r"tensor memory +256 of 512 columns", cli("flash", "--arch", "sm_100").stdout)
 

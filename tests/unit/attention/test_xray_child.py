@@ -143,7 +143,9 @@ def test_an_ending_is_told_with_the_last_words_that_name_a_cause():
     assert said == "the compiler was ended by SIGABRT; its last words: LLVM ERROR: Cannot select"
     assert "memory runs out" in ended(-signal.SIGKILL, "", 1)
     assert ended(3, "one\ntwo\nthree\nfour\n", 1).endswith("its last words: two three four")
-    assert ended(None, stack, 9) == "the compiler was stopped after 9 s; it said nothing"
+    assert ended(None, stack, 9) == (
+        "the compiler was stopped after 9 s (a smaller tile takes seconds); it said nothing"
+    )
 
 
 def test_the_reason_is_what_ptxas_said_and_not_what_triton_wrapped_it_in():

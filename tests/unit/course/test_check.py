@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 
 from constraintlab.course import (
     exercises,
@@ -119,6 +120,8 @@ WRONG = {
         "grows with the row": lambda keys: {64: 16, 256: 32, 1024: 128}[keys],
         "no power of two": lambda keys: 100,
         "true": lambda keys: True,
+        "no whole number": lambda keys: 64.0,
+        "a tensor": lambda keys: torch.tensor([16, 32]),
     },
     "03.merge": {
         "empty": lambda m, t, a, s, v: None,
@@ -128,6 +131,9 @@ WRONG = {
         "only the sum shrinks": only_total,
         "averaged": averaged,
         "two things": lambda m, t, a, s, v: (m, t),
+        "text for m": lambda m, t, a, s, v: ("top", t, a),
+        "nothing for total": lambda m, t, a, s, v: (m, None, a),
+        "a row for m": lambda m, t, a, s, v: (s, t, a),
         "weights for acc": lambda m, t, a, s, v: (float(s.max()), 1.0, s.softmax(0)),
     },
     "04.fits": {

@@ -1,5 +1,7 @@
 """Lab 02's table, race and x-rays: what they count, and what a machine without Triton sees."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from constraintlab.attention import fused, naive
@@ -88,6 +90,20 @@ def test_the_longest_row_is_the_last_that_neither_spills_nor_overflows():
         pytest.skip("there is no Triton for this system")
     assert xrays.longest(found, "sm_90") == 1024
     assert "Up to 1024 keys fit" in str(xrays.chart(found))
+
+
+def test_what_is_no_target_and_a_single_arch_are_understood():
+    assert "give a Target" in str(xrays.of(None)) and "give a Target" in str(xrays.of(lambda: 3))
+    assert "'sm_7'" in str(xrays.table("fused", "sm_7")), "one arch needs no list"
+
+
+@pytest.mark.skipif(not find_spec("triton"), reason="no Triton here")
+def test_a_kernel_of_your_own_takes_the_rung_s_place():
+    from constraintlab.attention.fused_triton import fused_kernel
+
+    theirs, mine = (xrays.table("fused", "sm_80", kernel=k) for k in (None, fused_kernel))
+    assert str(theirs) == str(mine) and "sm_80" in str(mine)
+    assert "@triton.jit" in str(xrays.table("fused", "sm_80", kernel=lambda x: x))
 
 
 def test_a_wrong_tile_is_told_in_the_notebook_too():

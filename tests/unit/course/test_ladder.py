@@ -104,3 +104,25 @@ def test_half_the_bytes_is_predicted_from_what_does_not_lie_between_kernels():
         assert out.gain.value == pytest.approx(gain)
     assert gaps.race_half_bytes(model, nothing, rounds=3).value > 0
     assert model.to(torch.bfloat16).nbytes == model.nbytes // 2
+
+
+def test_what_whole_rows_cost_follows_what_was_measured():
+    def of(tokens, rows):
+        return ladder.Length(tokens, rows, 2.0, 2.0, 2.0)
+
+    grown, short = [of(1024, 128), of(16384, 32)], [of(1024, 128), of(4096, 128)]
+    assert "has to read all keys again for each block of so few" in ladder.held(grown, True)
+    assert "32 queries at S = 16384 instead of 128" in ladder.held(grown, False)
+    assert "still holds 128 queries at S = 4096" in ladder.held(short, False)
+    assert "read all keys again" not in ladder.held(short, True)
+
+
+def test_decode_is_told_once_where_both_models_wait_for_the_same():
+    model = gaps.Model.of(gaps.TINY, 0)
+    thin, wide = (gaps.Split(model, 1.0, between) for between in (0.9, 0.1))
+    assert gaps.in_decode(thin, wide) == (
+        "In decode, host binds while layers are thin, and bandwidth binds where they are wide."
+    )
+    assert gaps.in_decode(wide, wide) == (
+        "In decode, bandwidth binds, whether layers are thin or wide."
+    )

@@ -28,6 +28,7 @@ def test_the_diff_of_two_rungs_is_their_idea_and_fits_a_screen():
     assert any(line.startswith("+") and "out=scores" in line for line in diff.lines)
     assert not any("Raises" in line for line in diff.lines), "docstrings are no code"
     assert len(diff.lines) <= 45
+    assert "white-space:pre;" in diff._repr_html_(), "a line of code is not broken in mid-word"
 
 
 def test_marks_and_diffs_have_no_colour_that_means_a_resource():

@@ -68,16 +68,15 @@ def test_it_moved_or_it_stayed():
         "the throughput."
     )
     assert went(BYTES, BYTES, Estimate(1.01, 0.9, 1.1, "×")) == (
-        "**It stayed.** Before, bandwidth bound; now, bandwidth binds, at about the same "
-        "throughput."
+        "**It stayed.** Before and after, bandwidth binds, at about the same throughput."
     )
     assert went(flops, BYTES).endswith("now, bandwidth binds.")
 
 
 def test_a_move_between_verdicts_that_are_not_sure_says_which():
     doubtful = found(nbytes=GIGA, seen=0.6)
-    assert "not sure of what binds before:" in went(doubtful, BYTES)
-    assert "not sure of what binds before and now:" in went(doubtful, doubtful)
+    assert "not sure of what bound before:" in went(doubtful, BYTES)
+    assert "not sure of what bound before and what binds now:" in went(doubtful, doubtful)
     assert "sure" not in went(BYTES, BYTES)
 
 

@@ -77,7 +77,20 @@ def test_runs_are_drawn_over_ghosts_and_the_fastest_on_top():
 def test_names_at_the_same_place_are_moved_apart_and_others_stay():
     same = [RooflinePoint(name, 2.0, 5e9) for name in "abc"]
     made = {d["name"]: d["dy"] for d in dots(*same, RooflinePoint("far", 2.0, 5e7))}
-    assert made == {"a": 0, "b": 14, "c": 28, "far": 0}
+    assert sorted(made.values()) == [-14, 0, 0, 14] and (made["a"], made["far"]) == (0, 0)
+
+
+def test_a_name_goes_the_way_that_its_dot_lies_and_covers_no_other_dot():
+    live, above = RooflinePoint("fused", 15.0, 5e9), RooflinePoint("textbook", 6.0, 6e9, True)
+    made = {d["name"]: d["dy"] for d in dots(live, above)}
+    assert made["fused"] == 0 and made["textbook"] < 0
+    high = {d["name"]: d["dy"] for d in dots(RooflinePoint("near the roof", 300.0, 3.6e11))}
+    assert high["near the roof"] > 0, "the roof and its name are above it"
+    crowd = dots(*(RooflinePoint(f"run {i}", 300.0, 3e11, i > 0) for i in range(4)))
+    assert all(d["dy"] >= -7 for d in crowd), "no name above the highest roof"
+    left, right = RooflinePoint("a name", 1.0, 1e9), RooflinePoint("dot", 1.3, 1e9)
+    moved = {d["name"]: d["dy"] for d in dots(left, right)}
+    assert moved["a name"] and not moved["dot"], "else it is written over the dot beside it"
 
 
 def test_without_a_point_the_roofline_tells_where_the_sides_change():

@@ -43,3 +43,15 @@ def test_the_device_its_seconds_and_how_passes_ran_are_told():
 def test_a_server_that_does_not_tell_its_device_is_on_a_cpu():
     lines = [line for line in text(REPORT).splitlines() if "engine_device" not in line]
     assert scraped(Scrape.of("\n".join(lines) + "\n", 1.0)).device == "cpu"
+
+
+def test_a_restart_takes_no_counter_back_before_the_new_engine_reports():
+    server = Exported(REPORT)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(server)
+    looks = []
+    for then in (server.totals.restart, lambda: server.totals.take(REPORT), lambda: None):
+        looks.append(scraped(Scrape.of(generate_latest(registry).decode(), 1.0)))
+        then()
+    assert [look.totals["forward"] for look in looks] == [2.0, 2.0, 4.0]
+    assert not scraped(Scrape.of(text(None), 1.0)).totals["forward"], "nothing has run yet"

@@ -44,7 +44,7 @@ def _place(error: BaseException) -> str:
 def ended(status: int | None, log: str, patience: float) -> str:
     """Why the compiler is gone, and the last that it said; status None: it was stopped."""
     if status is None:
-        how = f"was stopped after {patience:g} s"
+        how = f"was stopped after {patience:g} s (a smaller tile takes seconds)"
     elif status < 0:
         how = f"was ended by {signal.Signals(-status).name}"
     else:

@@ -27,7 +27,7 @@ class SpillLine:
     moved: int
 
     def __str__(self) -> str:
-        return f"{self.where}, {self.moved:,} B" + (f": {self.text}" if self.text else "")
+        return f"{self.where}, {self.moved:,} B moved" + (f": {self.text}" if self.text else "")
 
 
 @dataclass(frozen=True)
@@ -178,5 +178,5 @@ def remarks(x: Xray, lines: int = 3) -> list[str]:
     left = x.spill_lines[lines:]
     if left:
         more = "line" if len(left) == 1 else "lines"
-        said.append(f"and at {len(left)} more {more}, {sum(s.moved for s in left):,} B")
+        said.append(f"and at {len(left)} more {more}, {sum(s.moved for s in left):,} B moved")
     return [f"{x.arch}: {line}" for line in [*said, *x.warnings]]

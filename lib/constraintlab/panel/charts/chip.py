@@ -79,7 +79,7 @@ def spec(rows: Sequence[dict], theme: str) -> dict:
     )
 
     def y(field, of=""):
-        title = units.get(of or field, "a program's room, KiB")
+        title = units.get(of or field, "shared memory, KiB")
         return alt.Y(f"{field}:Q", title=title, axis=quiet)
 
     def line(field):
@@ -101,13 +101,13 @@ def spec(rows: Sequence[dict], theme: str) -> dict:
     most = max((r["spilled"] for r in rows), default=0)
     whole = alt.hconcat(
         titled(
-            limits + line("kib") + names("limit_kib", 1, align="right", dx=-150, dy=-8),
-            "shared memory of a program; thin: the chip's limit",
+            limits + line("kib") + names("limit_kib", 1, align="left", dx=8),
+            "shared memory that a program asks for; thin: a chip's limit",
         ),
         titled(
             line("spilled") + names("spilled", most * 0.06, align="left", dx=8),
             "registers spilled to memory",
         ),
-        spacing=44,
+        spacing=30,
     ).properties(title=alt.Title(title(rows), fontSize=14, color=c["text"], anchor="start"))
     return {**whole.to_dict(), "config": {**config(theme), "background": c["page"]}, "padding": 12}

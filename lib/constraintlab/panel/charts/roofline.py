@@ -13,7 +13,12 @@ from constraintlab.panel.parts import RooflinePoint
 
 NAME = "roofline"
 FAR = 0.66
-"""From this part of the width on (`at`, which the page adds) a run's name stands left of it."""
+"""From this part of the width on (`at`, which the page adds) a run's name stands left of it; and
+where it would run over the edge."""
+HEIGHT, NARROW = 195, 275
+"""Pixels of the plot: its height, and its width in a notebook's column."""
+LETTER, LINE, DOT, ASIDE = 6.2, 12, 6, 10
+"""Pixels: of a name's letter and line, of a dot's radius, from a dot to its name."""
 Ceilings = Sequence[tuple[str, float]]
 
 
@@ -53,23 +58,39 @@ def rows(
     middle = math.sqrt(low * ridge)
     roof.append(_corner("slope", middle, middle * bandwidth, Resource.BANDWIDTH,
                         si(bandwidth, "B/s")))  # fmt: skip
-    return roof, _dots(kept, peak, bandwidth, math.log10(high / low))
+    return roof, _dots(kept, roofs, bandwidth, low, high)
 
 
 def _corner(line: str, x: float, y: float, resource: Resource, label: str = "") -> dict:
     return {"line": line, "x": x, "y": y, "key": resource.value, "label": label}
 
 
-def _dots(points: Sequence[RooflinePoint], peak: float, bandwidth: float, decades: float) -> list:
-    """The points; names that would cover each other are moved apart vertically."""
+def _dots(points: Sequence[RooflinePoint], roofs: Sequence[tuple[str, float]], bandwidth: float,
+          low: float, high: float) -> list:  # fmt: skip
+    """The points; a name that would cover another name or a dot moves up or down beside its own."""
+    ceiling, decades = roofs[0][1], math.log10(high / low)
+    ys = [low * bandwidth, ceiling, *(p.flops_per_s for p in points)]
+    tall = HEIGHT / (math.ceil(math.log10(max(ys))) - math.floor(math.log10(min(ys))))
+
+    def place(p: RooflinePoint) -> tuple[float, float]:
+        """Pixels from the left and from above, on a panel that is as narrow as in a notebook."""
+        return (
+            NARROW * math.log10(p.intensity / low) / decades, -tall * math.log10(p.flops_per_s)
+        )  # fmt: skip
+
+    taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in map(place, points)]
+    for name, rate in roofs:
+        # The roof's own name stands on it, at the right; the line itself is crossed by none.
+        long, y = LETTER * len(f"{name} {si(rate, 'FLOP/s')}"), -tall * math.log10(rate)
+        ridge = NARROW * math.log10(rate / bandwidth / low) / decades
+        taken += [(NARROW - long, y - 9 - LINE / 2, NARROW, y), (ridge, y - 2, NARROW, y + 2)]
+    # A name above the highest roof would seem to have beaten it.
+    taken.append((0, -math.inf, NARROW, -tall * math.log10(ceiling)))
     made: list[dict] = []
     for p in sorted(points, key=lambda p: (p.ghost, -p.flops_per_s)):
-        x, y, dy = math.log10(p.intensity), math.log10(p.flops_per_s), 0
-        for other in made:
-            near = abs(x - math.log10(other["x"])) < decades * 0.3
-            if near and abs((math.log10(other["y"]) - y) * 45 + dy - other["dy"]) < 13:
-                dy = other["dy"] + 14 + round((math.log10(other["y"]) - y) * -45)
-        roof = attainable(p.intensity, peak, bandwidth)
+        dy, box = _beside(*place(p), p.name, taken)
+        taken.append(box)
+        roof = attainable(p.intensity, ceiling, bandwidth)
         made.append(
             {
                 "x": p.intensity, "y": p.flops_per_s, "name": p.name, "ghost": p.ghost,
@@ -79,6 +100,28 @@ def _dots(points: Sequence[RooflinePoint], peak: float, bandwidth: float, decade
             }
         )  # fmt: skip
     return made[::-1]
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+
+
+def _beside(x: float, y: float, name: str, taken: Sequence[Box]) -> tuple[int, Box]:
+    """How far below its dot's height a name stands, as little as it can, and where that is."""
+    long = LETTER * len(name)
+    over = x > FAR * NARROW or x + ASIDE + long > NARROW
+    left = x - ASIDE - long if over else x + ASIDE
+    boxes = [
+        (dy, (left, y + dy - LINE / 2, left + long, y + dy + LINE / 2))
+        for n in range(9)
+        for dy in sorted({7 * n, -7 * n}, reverse=True)
+    ]
+    free = (b for b in boxes if not any(_meet(b[1], other) for other in taken))
+    return next(free, boxes[0])
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def title(
@@ -142,12 +185,13 @@ def chart(theme: str):
         x=x, y=y, stroke=ink, tooltip=alt.Tooltip("why:N"),
         fill=alt.condition("datum.ghost", alt.value(c["card"]), alt.value(c["text"])),
     )  # fmt: skip
-    side = f"datum.at > {FAR}"
-    align, dx = ({"expr": f"{side} ? {a} : {b}"} for a, b in (("'right'", "'left'"), (-10, 10)))
+    edge = f"datum.at * {NARROW} + {ASIDE} + {LETTER} * length(datum.name) > {NARROW}"
+    side = f"datum.at > {FAR} || {edge}"
+    align, dx = ({"expr": f"({side}) ? {a} : {b}"} for a, b in (("'right'", "'left'"), (-10, 10)))
     names = dots.mark_text(align=align, dx=dx, dy={"expr": "datum.dy + 1"}).encode(
         x=x, y=y, text="name:N", color=ink
     )
     return alt.layer(lines, flat, slope, gap, marks, names).properties(
-        width=WIDTH, height=195, autosize=FIXED,
+        width=WIDTH, height=HEIGHT, autosize=FIXED,
         padding={"left": 56, "right": 14, "top": 18, "bottom": 40},
     )  # fmt: skip

@@ -87,7 +87,10 @@ class View {
   see(visible) {
     this.visible = visible;
     this.root.dataset.visible = String(visible);
-    if (visible) this.repaint();
+    if (!visible) return;
+    // A theme that changed while it was out of sight embedded charts that had no width to fit.
+    if (this.embedded) this.charts.fit();
+    this.repaint();
   }
 
   setPaused(on) {
