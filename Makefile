@@ -35,7 +35,7 @@ test-setup: python
 
 lab: setup
 	@$(BIN)/constraintlab doctor
-	@$(BIN)/jupyter lab $(LAB) $(if $(NO_BROWSER),--no-browser) $(if $(PORT),--port=$(PORT)) \
+	@$(BIN)/jupyter lab $(LAB) --LabApp.default_url=/lab/tree/$(LAB) $(if $(NO_BROWSER),--no-browser) $(if $(PORT),--port=$(PORT)) \
 	  $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
 test: test-setup

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from constraintlab.limits.estimate import Estimate
-from constraintlab.limits.resource import Resource
+from constraintlab.limits.resource import Resource, bind
 from constraintlab.limits.verdict import Verdict
-from constraintlab.panel.sentence import PLURAL
 
 SAME = 0.05
 """Throughputs that differ by less than this part are about the same."""
@@ -24,8 +23,7 @@ def names(resources: Sequence[Resource]) -> str:
 
 def binds(resources: Sequence[Resource]) -> str:
     """`compute binds`, `slots bind`, `host and client bind`."""
-    several = len(resources) > 1 or any(r in PLURAL for r in resources)
-    return f"{names(resources)} {'bind' if several else 'binds'}"
+    return f"{names(resources)} {bind(*resources)}"
 
 
 def here(verdict: Verdict, stories: Mapping[Resource, str]) -> str:

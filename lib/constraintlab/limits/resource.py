@@ -29,6 +29,13 @@ class Resource(StrEnum):
         return _LABELS.get(self, self.value)
 
 
+def bind(*resources: Resource) -> str:
+    """The verb for them: `compute binds`, `slots bind`, `host and client bind`."""
+    return "bind" if len(resources) > 1 or PLURAL.intersection(resources) else "binds"
+
+
+PLURAL = {Resource.PAGES, Resource.SLOTS}
+
 _LABELS = {
     Resource.KV_CAPACITY: "KV capacity",
     Resource.DEMAND: "offered load",

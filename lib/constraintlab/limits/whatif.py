@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
-from constraintlab.limits.resource import Resource
+from constraintlab.limits.resource import Resource, bind
 from constraintlab.limits.uncertainty import itself, left_out, spread
 from constraintlab.limits.verdict import Verdict
 from constraintlab.limits.worth import ratio
@@ -44,8 +44,9 @@ class Outlook:
         said = f"×{g.value:.2f}"
         if f"{g.low:.2f}" != f"{g.high:.2f}":
             said += f" ({g.low:.2f} … {g.high:.2f})"
-        verb = "bind" if len(self.constraint) > 1 else "binds"
-        return f"{said}, then {self.binds} {verb}" + (f"; {self.note}" if self.note else "")
+        return f"{said}, then {self.binds} {bind(*self.constraint)}" + (
+            f"; {self.note}" if self.note else ""
+        )
 
 
 def whatif(verdict: Verdict, fix: Fix) -> Outlook:

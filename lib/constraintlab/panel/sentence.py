@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from constraintlab.limits.resource import Resource
+from constraintlab.limits.resource import Resource, bind
 from constraintlab.limits.verdict import Verdict
 from constraintlab.panel.numbers import finite, percent, si, times
 from constraintlab.panel.palette import named
-
-PLURAL = {Resource.PAGES, Resource.SLOTS}
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def _demand(v: Verdict) -> Iterable[Piece]:
     if finite(room) and room > 1.005 and after:
         yield Piece(f" There is room for {times(room)}, then ")
         yield name(after[0])
-        yield Piece(f" {_verb(after[0])}.")
+        yield Piece(f" {bind(after[0])}.")
 
 
 def _binds(v: Verdict) -> Iterable[Piece]:
@@ -115,7 +113,7 @@ def _binds(v: Verdict) -> Iterable[Piece]:
         yield name(others[0])
         yield Piece(f" bind (shares {share:.2f} and {behind:.2f})")
         return
-    yield Piece(f" {_verb(first)} (share {share:.2f})" if finite(share) else f" {_verb(first)}")
+    yield Piece(f" {bind(first)} (share {share:.2f})" if finite(share) else f" {bind(first)}")
     if others:
         yield Piece(", ")
         yield name(others[0])
@@ -134,12 +132,8 @@ def _then(v: Verdict) -> Iterable[Piece]:
     if v.next:
         yield Piece(", then ")
         yield name(v.next[0])
-        yield Piece(f" {_verb(v.next[0])}")
+        yield Piece(f" {bind(v.next[0])}")
     yield Piece(".")
-
-
-def _verb(resource: Resource) -> str:
-    return "bind" if resource in PLURAL else "binds"
 
 
 def _listed(items: Sequence[str]) -> str:

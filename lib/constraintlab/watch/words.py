@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from constraintlab.limits.resource import Resource
+from constraintlab.limits.resource import Resource, bind
 from constraintlab.watch.diagnosis import Diagnosis
-
-PLURAL = {Resource.PAGES, Resource.SLOTS}
 
 
 def sentence(d: Diagnosis) -> str:
@@ -25,9 +23,8 @@ def sentence(d: Diagnosis) -> str:
             return f"{found} Yet the latest miss {missed[0].name}{waited}."
         return found + (f" With more of it, {_name(v.next[0])} would bind first." if v.next else "")
     names = " and ".join(r.label for r in v.constraint)
-    verb = "bind" if len(v.constraint) > 1 or v.constraint[0] in PLURAL else "binds"
     sure = {"high": "", "medium": " probably", "low": " perhaps"}[d.confidence]
-    found = f"{names[0].upper()}{names[1:]}{sure} {verb}.{rate}"
+    found = f"{names[0].upper()}{names[1:]}{sure} {bind(*v.constraint)}.{rate}"
     if len(v.constraint) > 1:
         found += " The evidence does not tell which of the two comes first."
     return found + (f" Behind: {_name(v.next[0])}." if v.next else "")

@@ -22,7 +22,7 @@ from constraintlab.limits.changes import Capacity, Demand
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
-from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.resource import Resource, bind as R
 from constraintlab.limits.sizes import size
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.stations import front_end, link
@@ -239,3 +239,9 @@ def test_every_fix_of_the_catalogue_says_what_it_costs_and_where_its_sizes_are_f
     assert "core-seconds of frame, write, for each" in str(CATALOGUE["stream_interval"])
     assert "drafts of 4 tokens, accepted × 0.7 (0.5 … 0.9)" in str(CATALOGUE["speculative"])
     assert "as they were counted" in str(counted("x", engine()))
+
+
+def test_the_verb_goes_with_what_binds():
+    R = Resource
+    assert [bind(R.COMPUTE), bind(R.SLOTS), bind(R.PAGES)] == ["binds", "bind", "bind"]
+    assert bind(R.HOST, R.CLIENT) == "bind"
