@@ -22,7 +22,8 @@ from constraintlab.limits.changes import Capacity, Demand
 from constraintlab.limits.diagnose import diagnose
 from constraintlab.limits.estimate import Estimate
 from constraintlab.limits.fixes import Fix
-from constraintlab.limits.resource import Resource, bind as R
+from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.resource import bind
 from constraintlab.limits.sizes import size
 from constraintlab.limits.stack import HostStage, Stack
 from constraintlab.limits.stations import front_end, link
@@ -242,6 +243,5 @@ def test_every_fix_of_the_catalogue_says_what_it_costs_and_where_its_sizes_are_f
 
 
 def test_the_verb_goes_with_what_binds():
-    R = Resource
     assert [bind(R.COMPUTE), bind(R.SLOTS), bind(R.PAGES)] == ["binds", "bind", "bind"]
     assert bind(R.HOST, R.CLIENT) == "bind"
