@@ -114,8 +114,7 @@ class TierStage:
         try:
             if self._cluster is not None:
                 try:
-                    x, spent = await self._measured(tiers, requests)
-                    measured = Estimate.of([x], "tok/s", "measured")
+                    measured, spent = await self._measured(tiers, requests)
                 except Exception as error:  # whatever Ray raises, the lab goes on without it
                     self._without(f"Ray's tiers failed: {str(error) or type(error).__name__}")
                     measured = Estimate.absent("tok/s", self.why)
@@ -143,14 +142,10 @@ class TierStage:
             self._cluster = None
         self.panel.close()
 
-    async def _measured(self, tiers: Tiers, requests: int) -> tuple[float, dict[str, float]]:
-        def scaled() -> tuple[float, dict[str, float]]:
-            cluster.scale(tiers)
-            return cluster.run(requests, self._look)
-
-        cluster = self._cluster
+    async def _measured(self, tiers: Tiers, requests: int) -> tuple[Estimate, dict[str, float]]:
+        running = asyncio.to_thread(self._cluster.run, tiers, requests, self._look)
         try:
-            return await asyncio.wait_for(asyncio.to_thread(scaled), BUDGET)
+            return await asyncio.wait_for(running, BUDGET)
         except TimeoutError:
             raise TimeoutError(f"{tiers.name} took over {BUDGET:.0f} s") from None
 
