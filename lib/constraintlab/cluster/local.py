@@ -86,7 +86,10 @@ class Cluster:
 
     def scale(self, **replicas: int) -> None:
         """Other numbers of replicas: `scale(decode=2)`. Those that stay are left alone."""
-        self.layout = replace(self.layout, **replicas)
+        wanted = replace(self.layout, **replicas)
+        if wanted == self.layout:
+            return
+        self.layout = wanted
         serve.run(application(self.layout), name=NAME, route_prefix="/", logging_config=QUIET)
 
     def look(self, tier: str, name: str = NAME) -> list[dict[str, float]]:

@@ -68,6 +68,7 @@ class TierStage:
 
     def __init__(self, lab, cluster: Callable[[], TierCluster] = TierCluster) -> None:
         self.lab, self.source = lab, TierSource()
+        known = lab.capacities  # before Ray starts, lest the one slow the other's probe
         self.why = tier_cluster.missing()
         self._cluster = None if self.why else cluster().begin()
         self._waited = False
@@ -77,7 +78,7 @@ class TierStage:
             chips = ("modelled · virtual clock", *chips[1:])
         self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)
         self.panel.set_strip(lab.strip())
-        Roof(self.panel).draw(lab.capacities)
+        Roof(self.panel).draw(known)
         self.panel.set_timeline([
             Series(NAMES[1], "decode slots taken", Resource.SLOTS),
             Series(NAMES[0], "prefill replicas busy", Resource.COMPUTE),
