@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from constraintlab.course.looks import GIB
 from constraintlab.course.tiers import ANSWER, SETUP, STEP, UPTO, Tiers, rate, workload
+from constraintlab.course.unsaid import Unsaid
 from constraintlab.limits import cgroup
 from constraintlab.limits.estimate import Estimate
 from constraintlab.load.ask import Ask
@@ -175,21 +176,6 @@ class TierCluster:
                     continue
                 found[tier] += times.user + times.system
         return found
-
-
-class Unsaid:
-    """A stream without what Ray prints of its own end, in whichever cell runs: that it will try its
-    dead controller for ever. All else passes."""
-
-    def __init__(self, stream) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str):
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """See `io.TextIOBase`."""
-        return len(text) if "(raylet)" in text else self._stream.write(text)
 
 
 def missing(available: Callable[[], int] = cgroup.available_bytes) -> str:

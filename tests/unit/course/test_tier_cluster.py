@@ -12,6 +12,7 @@ import pytest
 from constraintlab.course import tier_cluster
 from constraintlab.course.tier_cluster import TierCluster
 from constraintlab.course.tiers import ANSWER, SETUP, Tiers
+from constraintlab.course.unsaid import Unsaid
 from constraintlab.serving.launch import Server
 
 pytestmark = pytest.mark.long
@@ -129,7 +130,7 @@ def test_ray_that_fails_says_why(monkeypatch):
 
 def test_what_ray_says_of_its_end_is_not_printed_and_all_else_is():
     kept = io.StringIO()
-    with redirect_stdout(tier_cluster.Unsaid(kept)):
+    with redirect_stdout(Unsaid(kept)):
         print("(raylet) Task listen_for_change failed.", end="")
         print("a learner's line")
     assert kept.getvalue() == "a learner's line\n"
