@@ -22,7 +22,7 @@ class Saying:
         self.asked, self.dies, self._cancelled = asked, dies, cancelled
 
     async def __aiter__(self):
-        from constraintlab.cluster.decode import Said
+        from constraintlab.cluster.said import Said
 
         for i in range(len(self.asked.output), len(ANSWER)):
             await asyncio.sleep(0)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from constraintlab.engine.asked import Asked
 from constraintlab.engine.reasoner import collatz
 from constraintlab.engine.request import Sampling
 from constraintlab.engine.setup import Setup
-from constraintlab.engine.tiers import Asked
 
 ASKED = Asked(tuple(collatz.tokens(collatz.prompt(6))), Sampling(90, stop_tokens=(collatz.END,)))
 

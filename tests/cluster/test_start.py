@@ -38,6 +38,12 @@ def test_it_is_not_tried_again_where_nobody_waits(failing):
     assert len(tries) == 1
 
 
+def test_a_gateway_does_without_torch(ray):
+    code = "import sys, constraintlab.cluster.gateway; print('torch' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout.strip() == "False", ran.stderr
+
+
 def test_ray_s_own_processes_do_without_what_they_never_ask_for(ray):
     from constraintlab.cluster import local
 

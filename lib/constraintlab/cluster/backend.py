@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 from ray.serve.handle import DeploymentHandle
 
-from constraintlab.cluster.decode import Said
+from constraintlab.cluster.said import Said
+from constraintlab.engine.asked import Asked
 from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup
-from constraintlab.engine.tiers import Asked
 from constraintlab.engine.wire import Facts
 from constraintlab.serving.front import Front
 

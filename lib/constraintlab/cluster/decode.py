@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
 from constraintlab.cluster.layout import Layout
 from constraintlab.cluster.replica import Replica
+from constraintlab.cluster.said import Said
 from constraintlab.engine import tiers
+from constraintlab.engine.asked import Asked
 from constraintlab.engine.loop import Engine
 from constraintlab.engine.step import Emitted
-from constraintlab.engine.tiers import Asked, Prefilled
-
-
-class Said(NamedTuple):
-    """Some tokens of an answer, their text, and how it ended, if it did."""
-
-    tokens: tuple[int, ...]
-    text: str
-    finished: str | None
+from constraintlab.engine.tiers import Prefilled
 
 
 class Decode(Replica):

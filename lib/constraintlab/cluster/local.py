@@ -85,9 +85,15 @@ class Cluster:
         self._names.remove(name)
 
     def scale(self, **replicas: int) -> None:
-        """Other numbers of replicas: `scale(decode=2)`. Those that stay are left alone."""
-        self.layout = replace(self.layout, **replicas)
-        serve.run(application(self.layout), name=NAME, route_prefix="/", logging_config=QUIET)
+        """Other numbers of replicas: `scale(decode=2)`. Those that stay are left alone. Returns at
+        once; `look` says who is there."""
+        wanted = replace(self.layout, **replicas)
+        if wanted == self.layout:
+            return
+        self.layout = wanted
+        target = serve.RunTarget(application(wanted), NAME, "/", QUIET)
+        # Ray Serve would ask once a second whether all are there, a second late by half of it.
+        serve.run_many([target], wait_for_applications_running=False)
 
     def look(self, tier: str, name: str = NAME) -> list[dict[str, float]]:
         """Every replica of a tier, as `Replica.look` has it; of a gateway its process id alone."""

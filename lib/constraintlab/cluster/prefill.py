@@ -5,9 +5,10 @@ from __future__ import annotations
 from constraintlab.cluster.layout import Layout
 from constraintlab.cluster.replica import Replica
 from constraintlab.engine import tiers
+from constraintlab.engine.asked import Asked
 from constraintlab.engine.loop import Engine
 from constraintlab.engine.step import Emitted
-from constraintlab.engine.tiers import Asked, Prefilled
+from constraintlab.engine.tiers import Prefilled
 
 
 class Prefill(Replica):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -45,6 +46,9 @@ class Lab:
     def __init__(self, number: str, progress: Progress | None = None) -> None:
         import torch
 
+        # Jupyter brings it, and jsonschema, which Altair and Ray import, would parse a grammar
+        # with it, to check a format that neither asks for: 2.6 core-seconds.
+        sys.modules.setdefault("rfc3987_syntax", None)
         self.number = number
         self.preset = preset()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

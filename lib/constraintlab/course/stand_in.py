@@ -25,10 +25,17 @@ RATE, ANSWER = 20.0, 200
 
 
 class StandIn:
-    """Starts a server and users for it; use it with `with`, or call `close`. url: where it is."""
+    """Starts a server and users for it; use it with `with`, or call `close`. url: where it is.
 
-    def __init__(self, seconds: float) -> None:
-        self._server = Server(SETUP)
+    server: one of the same model that runs and that nobody needs any more: changed, and closed.
+    """
+
+    def __init__(self, seconds: float, server: Server | None = None) -> None:
+        if server is not None and server.running:
+            server.change(SETUP)
+            self._server = server
+        else:
+            self._server = Server(SETUP)
         self.url = self._server.url
         profile = Profile("stand-in", Lengths.exactly(16), Lengths.exactly(ANSWER))
         work = Workload(Uniform(RATE), profile, seconds, text=Prompts("digits"))
@@ -50,10 +57,11 @@ class StandIn:
         self.close()
 
 
-async def attached(url: str, seconds: float) -> Diagnosis | None:
+async def attached(url: str, seconds: float, server: Server | None = None) -> Diagnosis | None:
     """Watch a server for some seconds under a panel, and return the diagnosis; an empty url
-    watches a stand-in. Where there is nothing to watch, a line says why, and None comes."""
-    stand_in = None if url else await asyncio.to_thread(StandIn, seconds + 10)
+    watches a stand-in, which takes `server` over. Where there is nothing to watch, a line says
+    why, and None comes."""
+    stand_in = None if url else await asyncio.to_thread(StandIn, seconds + 10, server)
     try:
         return await _watched(url or stand_in.url, seconds, probe=stand_in is None)
     except Trouble as trouble:

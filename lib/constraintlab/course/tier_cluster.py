@@ -7,11 +7,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout, suppress
+from urllib.request import Request, urlopen
 
 from constraintlab.course.looks import GIB
-from constraintlab.course.tiers import SETUP, STEP, Tiers, rate, workload
+from constraintlab.course.tiers import ANSWER, SETUP, STEP, UPTO, Tiers, rate, workload
+from constraintlab.course.unsaid import Unsaid
 from constraintlab.limits import cgroup
+from constraintlab.limits.estimate import Estimate
+from constraintlab.load.ask import Ask
 from constraintlab.load.fleet import Fleet
 from constraintlab.load.target import Target
 
@@ -27,8 +32,11 @@ NOISY = "ray._private"
 PATIENCE = 60.0
 """Seconds that tiers may take to be there, before a run goes on without them."""
 
-WARM = 2
-"""Requests of new replicas before anything counts."""
+WARM, SAID = 2, 4
+"""Requests for each decode replica before anything counts, and tokens of their answers."""
+
+ENOUGH = UPTO + 0.02
+"""Of a run's tokens, after which nothing counts any more."""
 
 LOOK = 0.25
 """Seconds between two looks at the replicas while a run goes on."""
@@ -73,33 +81,52 @@ class TierCluster:
             if time.monotonic() > end:
                 raise TimeoutError(f"{tiers.name} were not there after {PATIENCE:.0f} s")
             time.sleep(0.1)
-        with Fleet(self.target, workload(WARM * tiers.decode)) as fleet:
-            fleet.wait(PATIENCE)
+        many = WARM * tiers.decode
+        with ThreadPoolExecutor(many) as pool:
+            list(pool.map(self._asked, workload(many, SAID).asks()))
 
     def run(
-        self, requests: int, on_look: Callable[[Fleet, dict], object]
-    ) -> tuple[float, dict[str, float]]:
-        """(tokens/s, core-seconds a token by tier). on_look: called with the client and, by tier,
-        what its replicas say, some times a second. RuntimeError unless every answer came whole."""
-        before = self._spent()
-        with Fleet(self.target, workload(requests)) as fleet:
+        self, tiers: Tiers, requests: int, on_look: Callable[[Fleet, dict], object]
+    ) -> tuple[Estimate, dict[str, float]]:
+        """(tokens/s, core-seconds a token by tier) of these replicas. on_look: called with the
+        client and, by tier, what its replicas say, some times a second.
+
+        Clients hang up once all has come that the rate is taken from. RuntimeError unless every
+        answer until then came whole.
+        """
+        whole = ANSWER * requests
+        # The client's process starts while replicas do.
+        with Fleet(self.target, workload(requests), held=True) as fleet:
+            self.scale(tiers)
+            before = self._spent()
+            fleet.begin()
             end = time.monotonic() + PATIENCE
             while fleet.running and time.monotonic() < end:
+                if fleet.counters.tokens >= ENOUGH * whole:
+                    break
                 on_look(fleet, {t: self._cluster.look(t) for t in ("prefill", "decode")})
                 time.sleep(LOOK)
-            ran = fleet.wait(0.1)
-        bad = [r for r in ran.records if r.status != "ok"]
+            spent = {tier: s - before[tier] for tier, s in self._spent().items()}
+            fleet.stop()
+            ran = fleet.wait(PATIENCE)
+        bad = [r for r in ran.records if r.status not in ("ok", "cancelled")]
         if bad:
             raise RuntimeError(f"{len(bad)} of {len(ran.records)} requests failed: {bad[0].error}")
-        tokens = sum(r.output_tokens for r in ran.records)
-        spent = {tier: (s - before[tier]) / tokens for tier, s in self._spent().items()}
         events = [(at, n) for r in ran.records for at, n, _ in r.events]
-        return rate(events), {**spent, "client": ran.used.cpu / tokens}
+        tokens = sum(n for _, n in events)
+        spent["client"] = ran.used.cpu
+        return rate(events, whole), {tier: s / tokens for tier, s in spent.items()}
 
     @property
     def target(self) -> Target:
         """Where to ask."""
         return Target(self.url, self._cluster.layout.name)
+
+    def _asked(self, ask: Ask) -> None:
+        target = self.target
+        asked = Request(target.endpoint, target.body(ask), target.headers)
+        with urlopen(asked, timeout=PATIENCE) as answer:
+            answer.read()
 
     def close(self) -> None:
         """End it, also while it starts; may be called twice."""
@@ -149,21 +176,6 @@ class TierCluster:
                     continue
                 found[tier] += times.user + times.system
         return found
-
-
-class Unsaid:
-    """A stream without what Ray prints of its own end, in whichever cell runs: that it will try its
-    dead controller for ever. All else passes."""
-
-    def __init__(self, stream) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str):
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """See `io.TextIOBase`."""
-        return len(text) if "(raylet)" in text else self._stream.write(text)
 
 
 def missing(available: Callable[[], int] = cgroup.available_bytes) -> str:

@@ -68,6 +68,7 @@ class TierStage:
 
     def __init__(self, lab, cluster: Callable[[], TierCluster] = TierCluster) -> None:
         self.lab, self.source = lab, TierSource()
+        known = lab.capacities  # before Ray starts, lest the one slow the other's probe
         self.why = tier_cluster.missing()
         self._cluster = None if self.why else cluster().begin()
         self._waited = False
@@ -77,7 +78,7 @@ class TierStage:
             chips = ("modelled · virtual clock", *chips[1:])
         self.panel = Panel(lab=lab.number, chips=chips, sampler=self.sampler)
         self.panel.set_strip(lab.strip())
-        Roof(self.panel).draw(lab.capacities)
+        Roof(self.panel).draw(known)
         self.panel.set_timeline([
             Series(NAMES[1], "decode slots taken", Resource.SLOTS),
             Series(NAMES[0], "prefill replicas busy", Resource.COMPUTE),
@@ -114,8 +115,7 @@ class TierStage:
         try:
             if self._cluster is not None:
                 try:
-                    x, spent = await self._measured(tiers, requests)
-                    measured = Estimate.of([x], "tok/s", "measured")
+                    measured, spent = await self._measured(tiers, requests)
                 except Exception as error:  # whatever Ray raises, the lab goes on without it
                     self._without(f"Ray's tiers failed: {str(error) or type(error).__name__}")
                     measured = Estimate.absent("tok/s", self.why)
@@ -143,14 +143,10 @@ class TierStage:
             self._cluster = None
         self.panel.close()
 
-    async def _measured(self, tiers: Tiers, requests: int) -> tuple[float, dict[str, float]]:
-        def scaled() -> tuple[float, dict[str, float]]:
-            cluster.scale(tiers)
-            return cluster.run(requests, self._look)
-
-        cluster = self._cluster
+    async def _measured(self, tiers: Tiers, requests: int) -> tuple[Estimate, dict[str, float]]:
+        running = asyncio.to_thread(self._cluster.run, tiers, requests, self._look)
         try:
-            return await asyncio.wait_for(asyncio.to_thread(scaled), BUDGET)
+            return await asyncio.wait_for(running, BUDGET)
         except TimeoutError:
             raise TimeoutError(f"{tiers.name} took over {BUDGET:.0f} s") from None
 

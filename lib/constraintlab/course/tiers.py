@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from constraintlab.engine.setup import Setup
 from constraintlab.limits.capacities import Capacities
@@ -38,6 +38,9 @@ PROMPT, ANSWER = 64, 26
 
 FROM, UPTO = 0.2, 0.65
 """The part of a run's tokens that its rate is taken from: requests wait for every slot then."""
+
+PARTS = 2
+"""That part in equal ones, a rate each: what it varies by while nothing changes."""
 
 EDGES = 0.03
 """By so much a run's beginning and end move a rate on the virtual clock; nothing else does."""
@@ -89,8 +92,9 @@ class Tiered:
 def gain(before: Tiered, after: Tiered) -> Estimate:
     """What came of it, in ×: as measured where both were, else on the virtual clock."""
     if before.real and after.real:
-        x = after.measured.value / before.measured.value
-        return Estimate(x, x, x, "×", "measured")
+        one, other = before.measured, after.measured
+        low, high = other.low / one.high, other.high / one.low
+        return Estimate(other.value / one.value, low, high, "×", "measured")
     x = after.modelled.value / before.modelled.value
     return Estimate(x, x * (1 - EDGES), x * (1 + EDGES), "×", "modelled: virtual clock")
 
@@ -102,19 +106,32 @@ def told(gain: Estimate) -> str:
     return "Nothing was measured here: the virtual clock ran instead, and its gain is modelled."
 
 
-def workload(requests: int) -> Workload:
+def workload(requests: int, answer: int = ANSWER) -> Workload:
     """All there within a moment: prompts of digits, which the reasoner goes on with, and answers
     of an exact length."""
-    profile = Profile("tiers", Lengths.exactly(PROMPT), Lengths.exactly(ANSWER))
+    profile = Profile("tiers", Lengths.exactly(PROMPT), Lengths.exactly(answer))
     return Workload(Uniform(1000.0), profile, limit=requests, text=Text("digits"))
 
 
-def rate(events: Iterable[tuple[float, int]]) -> float:
-    """Tokens/s from FROM to UPTO of all tokens; events: (seconds, tokens), in any order."""
+def rate(events: Iterable[tuple[float, int]], tokens: int | None = None) -> Estimate:
+    """Tokens/s from FROM to UPTO of all tokens, and its lowest and highest over PARTS of these.
+
+    events: (seconds, tokens), in any order. tokens: of a whole run, where this one was ended
+    before; ValueError if it ended before UPTO.
+    """
     events = sorted(events)
-    sums = list(accumulate(tokens for _, tokens in events))
-    first, last = (bisect_left(sums, share * sums[-1]) for share in (FROM, UPTO))
-    return (sums[last] - sums[first]) / (events[last][0] - events[first][0])
+    sums = list(accumulate(n for _, n in events))
+    whole = tokens or sums[-1]
+    if not sums or sums[-1] < UPTO * whole:
+        raise ValueError(f"{sums[-1] if sums else 0} of {whole} tokens came: run it for longer")
+    shares = [FROM + (UPTO - FROM) * i / PARTS for i in range(PARTS + 1)]
+    marks = [bisect_left(sums, share * whole) for share in shares]
+
+    def between(first: int, last: int) -> float:
+        return (sums[last] - sums[first]) / (events[last][0] - events[first][0])
+
+    parts = [between(*ends) for ends in pairwise(marks)]
+    return Estimate(between(marks[0], marks[-1]), min(parts), max(parts), "tok/s")
 
 
 def device() -> Capacities:

@@ -47,7 +47,7 @@ class Passed:
     @property
     def rate(self) -> float:
         """Tokens/s."""
-        return rate(self.events)
+        return rate(self.events).value
 
     def at(self, t: float) -> Moment:
         """What is under way at a moment."""

@@ -22,6 +22,8 @@ from constraintlab.engine.policies.shortest import Shortest
 from constraintlab.engine.policies.static import Static
 from constraintlab.engine.request import Request, Sampling
 from constraintlab.engine.voice import Voice
+from constraintlab.limits.home import home
+from constraintlab.limits.keeping import locked
 
 POLICIES: Mapping[str, Callable[..., Policy]] = {
     "static": Static,
@@ -149,12 +151,14 @@ def warm(setup: Setup, loaded: tuple) -> int:
     many = 3 if setup.threads == 1 or workers() == 1 else min(longest, -(-SHARED // config.hidden))
     room = {"blocks": 4 + -(-(many + 8) // setup.block_size), "max_length": many + 8}
     small = replace(setup, slots=2, tokens=many + 8, interval=1, reserve="oracle", **room)
-    engine, steps = build(small, loaded), 0
-    for number, n in enumerate((3, many)):
-        engine.submit(Request(number, [1] * n, Sampling(4)))
-    while engine.busy:
-        engine.step()
-        steps += 1
+    # Processes that start side by side would each compile the same: one does, others then load it.
+    with locked(home().path / "numba" / "warm"):
+        engine, steps = build(small, loaded), 0
+        for number, n in enumerate((3, many)):
+            engine.submit(Request(number, [1] * n, Sampling(4)))
+        while engine.busy:
+            engine.step()
+            steps += 1
     return steps
 
 

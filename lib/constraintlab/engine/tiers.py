@@ -8,34 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from constraintlab.engine.kv.receiving import ReceivingKV
 from constraintlab.engine.kv.sending import SendingKV
 from constraintlab.engine.kv.transfer import Identity, Parcel, pack, unpack
 from constraintlab.engine.loop import Engine
-from constraintlab.engine.request import Request, Sampling
+from constraintlab.engine.request import Request
 from constraintlab.engine.setup import Setup, build, load_for
 from constraintlab.engine.step import Emitted, Model, Piece
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request on its way through the tiers. output: tokens that it has got so far, more than
-    none where a tier that had it is gone."""
-
-    prompt: tuple[int, ...]
-    sampling: Sampling
-    output: tuple[int, ...] = ()
-
-    def prompted(self) -> Request:
-        """What a prefill engine is given: all that is there to compute, and one token to draw."""
-        sampling = replace(self.sampling, max_tokens=len(self.output) + 1, stop=(), stop_tokens=())
-        return Request(0, self.prompt, sampling, output=list(self.output))
-
-    def continued(self) -> Request:
-        """What a decode engine adopts."""
-        return Request(0, self.prompt, self.sampling, output=list(self.output))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ class Day:
     rounds: at most as many as there are faults, of which no two are the same. seconds: of load in
     each. seed: the same faults in the same order; another day's without. known: what the server
     does unharmed, measured before the first round unless given. on_round: called with each round,
-    under load, and with None when it is over.
+    under load, and with None when it is over. keep: the server stays after the last round, as
+    `server`, for whoever closes it.
     """
 
     def __init__(
@@ -32,17 +33,18 @@ class Day:
         seed: int | None = None,
         known: Unharmed | None = None,
         on_round: Callable[[Round | None], object] = lambda shown: None,
+        keep: bool = False,
     ) -> None:
         if not 1 <= rounds <= len(FAULTS):
             raise ValueError(f"rounds={rounds}: give 1 to {len(FAULTS)}")
         if not seconds > 0:
             raise ValueError(f"seconds={seconds}: give a round some seconds")
-        self.seconds, self.known, self._seed = seconds, known, seed
+        self.seconds, self.known, self._seed, self._keep = seconds, known, seed, keep
         self.outcomes: list[Outcome] = []
         self._sealed = Random(seed).sample(FAULTS, rounds)
         self._rounds, self.on_round = rounds, on_round
         self._began: float | None = None
-        self._server: Server | None = None
+        self.server: Server | None = None
         self._accused: list[Accusation] = []
 
     @property
@@ -71,16 +73,20 @@ class Day:
         self._accused.append(Accusation(self.passed, suspect.name))
         return suspect.name == self._fault.name
 
+    async def open(self) -> None:
+        """Start the server, which the first round does else; nothing happens where there is one."""
+        if self.server is None:
+            self.server = await asyncio.to_thread(Server, SETUP)
+
     async def play(self) -> Outcome:
         """The next round, until its fault is named or its time is over. ValueError when all have
         been played."""
         if not self.left:
             raise ValueError("all rounds have been played: make another day")
-        if self._server is None:
-            self._server = await asyncio.to_thread(Server, SETUP)
+        await self.open()
         if self.known is None:
-            self.known = await asyncio.to_thread(measure, self._server)
-        asked = self._fault, self.known, self.seconds, self._server, self._seed or 0
+            self.known = await asyncio.to_thread(measure, self.server)
+        asked = self._fault, self.known, self.seconds, self.server, self._seed or 0
         shown = await asyncio.to_thread(Round, *asked)
         try:
             await asyncio.to_thread(shown.start)
@@ -93,15 +99,15 @@ class Day:
             self.on_round(None)
             await asyncio.to_thread(shown.close)
         self.outcomes.append(Outcome(self._fault, tuple(self._accused)))
-        if not self.left:
+        if not self.left and not self._keep:
             await asyncio.to_thread(self.close)
         return self.outcomes[-1]
 
     def close(self) -> None:
         """The server ends, as it does after the last round; may be called twice."""
-        if self._server is not None:
-            self._server.close(0)
-            self._server = None
+        if self.server is not None:
+            self.server.close(0)
+            self.server = None
 
     @property
     def _fault(self) -> Fault:

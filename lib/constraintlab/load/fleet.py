@@ -42,8 +42,9 @@ class Fleet:
     """Starts the clients and the run; use it with `with`, or call `close`.
 
     The processes end when this one does. on_seen: called from a thread with the counters of all
-    together, about ten times a second and process. job: what each is given. Raises ValueError for
-    fewer than one process, LoadDied when a client can't start; `wait` does when one dies.
+    together, about ten times a second and process. job: what each is given. held: the processes
+    start, and the run with `begin`. Raises ValueError for fewer than one process, LoadDied when a
+    client can't start; `wait` does when one dies.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Fleet:
         processes: int = 1,
         on_seen: Callable[[Counters], object] = lambda counters: None,
         job: type[Job] = Job,
+        held: bool = False,
     ) -> None:
         if processes < 1:
             raise ValueError(f"processes={processes}: give 1 or more")
@@ -60,6 +62,11 @@ class Fleet:
         for part in range(processes):
             own = job(target, workload, part, processes)
             self._clients.append(ClientProcess(own, lambda: on_seen(self.counters)))
+        if not held:
+            self.begin()
+
+    def begin(self) -> None:
+        """The run starts, as soon as all processes are there. LoadDied when one can't start."""
         for client in self._clients:
             client.ready()
         if self._died:

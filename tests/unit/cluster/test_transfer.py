@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from constraintlab.engine.asked import Asked
 from constraintlab.engine.reasoner import collatz
 from constraintlab.engine.request import Phase, Request, Sampling
 from constraintlab.engine.setup import Setup, build, load
-from constraintlab.engine.tiers import Asked, Prefilled, adopt, decode, prefill
+from constraintlab.engine.tiers import Prefilled, adopt, decode, prefill
 
 SETUP = Setup(blocks=64, slots=8, tokens=64, threads=1)
 STARTS = (6, 27, 97, 871, 9_999)

@@ -12,6 +12,7 @@ import pytest
 from constraintlab.course import tier_cluster
 from constraintlab.course.tier_cluster import TierCluster
 from constraintlab.course.tiers import ANSWER, SETUP, Tiers
+from constraintlab.course.unsaid import Unsaid
 from constraintlab.serving.launch import Server
 
 pytestmark = pytest.mark.long
@@ -51,18 +52,29 @@ def tiers(server):
 
 def test_a_run_has_its_rate_and_what_each_tier_spent(tiers):
     looks = []
-    tiers.scale(Tiers(1, 2))
-    x, spent = tiers.run(24, lambda fleet, replicas: looks.append((fleet.counters, replicas)))
-    assert x > 0 and set(spent) == {"gateway", "prefill", "decode", "client"}
+    look = lambda fleet, replicas: looks.append((fleet.counters, replicas))  # noqa: E731
+    x, spent = tiers.run(Tiers(1, 2), 24, look)
+    assert 0 < x.low <= x.value <= x.high
+    assert set(spent) == {"gateway", "prefill", "decode", "client"}
     assert all(s >= 0 for s in spent.values()) and spent["client"] > 0
     assert looks and {len(r["decode"]) for _, r in looks} == {2}
 
 
 def test_answers_have_the_length_that_the_model_counts(tiers, monkeypatch):
     seen = []
-    monkeypatch.setattr(tier_cluster, "rate", lambda events: seen.extend(events) or 1.0)
-    tiers.run(8, lambda fleet, replicas: None)
-    assert sum(n for _, n in seen) == 8 * ANSWER
+    monkeypatch.setattr(tier_cluster, "rate", lambda events, whole: seen.extend(events) or whole)
+    monkeypatch.setattr(tier_cluster, "ENOUGH", 2.0)
+    whole, _ = tiers.run(Tiers(), 8, lambda fleet, replicas: None)
+    assert whole == sum(n for _, n in seen) == 8 * ANSWER
+
+
+def test_clients_hang_up_once_all_that_counts_has_come(tiers, monkeypatch):
+    seen = []
+    monkeypatch.setattr(tier_cluster, "rate", lambda events, whole: seen.extend(events) or whole)
+    monkeypatch.setattr(tier_cluster, "LOOK", 0.001)
+    monkeypatch.setattr(tier_cluster, "ENOUGH", 0.1)
+    whole, spent = tiers.run(Tiers(), 250, lambda fleet, replicas: None)
+    assert 0.1 * whole <= sum(n for _, n in seen) < whole and all(s >= 0 for s in spent.values())
 
 
 def test_replicas_that_never_come(tiers, monkeypatch):
@@ -118,7 +130,7 @@ def test_ray_that_fails_says_why(monkeypatch):
 
 def test_what_ray_says_of_its_end_is_not_printed_and_all_else_is():
     kept = io.StringIO()
-    with redirect_stdout(tier_cluster.Unsaid(kept)):
+    with redirect_stdout(Unsaid(kept)):
         print("(raylet) Task listen_for_change failed.", end="")
         print("a learner's line")
     assert kept.getvalue() == "a learner's line\n"

@@ -1,6 +1,7 @@
 """Lab 08's tiers: what the model says of them, the virtual clock, and the two together."""
 
 import math
+from dataclasses import replace
 from itertools import islice
 from random import Random
 
@@ -83,6 +84,10 @@ def test_a_gain_is_measured_only_where_both_were():
     one, two = Tiers(1, 1), Tiers(1, 2)
     both = gain(ran(one, 100.0), ran(two, 150.0))
     assert (both.value, both.source) == (1.5, "measured") and "Ray Serve" in told(both)
+    before = ran(one, 100.0)
+    shaky = replace(before, measured=Estimate(100.0, 80.0, 125.0, "tok/s"))
+    spread = gain(shaky, ran(two, 150.0))
+    assert (spread.low, spread.value, spread.high) == pytest.approx((1.2, 1.5, 1.875))
     half = gain(ran(one, 100.0), ran(two, None))
     assert half.value == pytest.approx(1.5625) and half.source.startswith("modelled")
     assert "Nothing was measured" in told(half)
@@ -90,8 +95,24 @@ def test_a_gain_is_measured_only_where_both_were():
 
 def test_a_rate_is_of_the_middle_of_a_run():
     steady = [(0.1 * i, 2) for i in range(100)]
-    assert rate(steady) == pytest.approx(20.0)
-    assert rate([*steady, (1000.0, 1)]) == pytest.approx(20.0)
+    assert rate(steady).value == pytest.approx(20.0)
+    assert rate([*steady, (1000.0, 1)]).value == pytest.approx(20.0)
+
+
+def test_a_rate_varies_by_what_its_parts_differ_by():
+    slowing = [(0.1 * i, 2) for i in range(43)] + [(4.4 + 0.2 * i, 2) for i in range(57)]
+    found = rate(slowing)
+    assert (found.low, found.high) == pytest.approx((10.0, 20.0))
+    assert found.low < found.value < found.high
+
+
+def test_a_run_that_was_ended_after_its_middle_has_the_rate_of_the_whole():
+    events = [(0.1 * i + 0.01 * (i % 3), 2) for i in range(100)]
+    assert rate(events[:70], 200) == rate(events)
+    with pytest.raises(ValueError, match="120 of 200 tokens came"):
+        rate(events[:60], 200)
+    with pytest.raises(ValueError, match="0 of 200"):
+        rate([], 200)
 
 
 def test_what_is_under_way_on_the_clock_never_exceeds_what_there_is():

@@ -114,3 +114,21 @@ def test_a_round_ends_when_its_fault_is_named_or_its_time_is_over(monkeypatch):
     assert len({id(s.server) for s in shown if s}) == 1 and shown[0].server.closed
     with pytest.raises(ValueError, match="all rounds have been played"):
         asyncio.run(day.play())
+
+
+def test_a_server_that_is_kept_stays_until_it_is_closed(monkeypatch):
+    monkeypatch.setattr("constraintlab.gameday.day.Round", Fake)
+    monkeypatch.setattr("constraintlab.gameday.day.Server", FakeServer)
+    day = Day(1, seconds=0.2, known=object(), keep=True)
+
+    async def played():
+        await day.open()
+        first = day.server
+        await day.open()
+        await day.play()
+        return first
+
+    first = asyncio.run(played())
+    assert day.server is first and not first.closed and not day.left
+    day.close()
+    assert first.closed and day.server is None

@@ -44,6 +44,16 @@ def test_the_load_is_the_same_however_many_processes_send_it(processes):
     assert not any(alive(pid) for pid in pids)
 
 
+def test_a_held_run_sends_nothing_before_it_begins():
+    load = Workload(Uniform(1000), FIVE, limit=3)
+    with elsewhere(answers) as url, Fleet(Target(url, "tiny"), load, held=True) as run:
+        run._clients[0].ready()
+        time.sleep(0.3)
+        assert run.running and run.counters.sent == 0
+        run.begin()
+        assert [r.ok for r in run.wait(20).records] == [True] * 3
+
+
 def test_a_run_can_be_watched_turned_and_stopped():
     load = Workload(Uniform(20), FIVE, duration=60.0)
 
