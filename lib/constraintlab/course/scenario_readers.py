@@ -16,19 +16,24 @@ class Assumed:
     """What the closed form has to assume, since no counter shows it. ahead: how much of a window is
     unread when a slow reader's place becomes free; None where that follows from each answer's
     length, see `unread`. varies: see `Answers`. bends: whether what the throughput that was
-    measured lacks is taken for parts that are close."""
+    measured lacks is taken for parts that are close. comes: by how many standard errors of their
+    number more requests come at other times than came while it was counted."""
 
     ahead: float | None = None
     varies: float = VARIES
     bends: bool = True
+    comes: float = 0.0
 
 
 USUAL = Assumed()
 READERS = Assumed(ahead=0.5), Assumed(ahead=1.0), Assumed(varies=0.02), Assumed(varies=0.2)
 SHARP = Assumed(bends=False)
+COMES = Assumed(comes=-1.0), Assumed(comes=1.0)
 """The ends of what may be assumed as well. A stream is held while between half a window and a whole
 one is unread, and paces were seen to vary by up to a fifth; that X is below what the slowest part
-alone would make may have another reason than a part that is close to it."""
+alone would make may have another reason than a part that is close to it. Where N independent
+requests come in a time, √N more or fewer come in another as long (the standard deviation of a
+Poisson number): how near an open load is to what can be served is known no better than that."""
 
 
 def behind(s: Scenario, counts: Counts) -> float:

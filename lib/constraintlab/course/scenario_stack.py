@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
-from constraintlab.course.scenario_readers import READERS, SHARP, USUAL, Assumed, answers, away
+from constraintlab.course.scenario_readers import (
+    COMES,
+    READERS,
+    SHARP,
+    USUAL,
+    Assumed,
+    answers,
+    away,
+)
 from constraintlab.engine.virtual.counts import Counts
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import sharpened
@@ -85,10 +93,25 @@ MOSTLY = 0.7
 """A share of the time in which requests wait that leaves an open load saturated."""
 
 
+NEAR = 1.5
+"""An open load that offers more times what is drawn: a fifth less of it is still far too much."""
+
+
 def otherwise(s: Scenario, counts: Counts, usual: Stack) -> tuple[Stack, ...]:
     """The stack as it would be if one of those were assumed, where that changes anything."""
     others = (READERS if usual.answers else ()) + ((SHARP,) * math.isfinite(usual.sharpness))
+    if usual.offered < NEAR * counts.drawn / counts.seconds:
+        others += COMES
     return tuple(stack_of(s, counts, assumed) for assumed in others)
+
+
+def offered(counts: Counts, comes: float = 0.0) -> float:
+    """Output tokens/s that an open load asks for: what was drawn and what the queue grew by. comes:
+    see `Assumed`."""
+    tokens = counts.drawn + counts.queued
+    number = tokens * counts.answers.total() / counts.drawn if counts.drawn else 0.0
+    error = comes / math.sqrt(number) if number > 0 else 0.0
+    return tokens / counts.seconds * (1 + error)
 
 
 def stack_of(s: Scenario, counts: Counts, assumed: Assumed = USUAL) -> Stack:
@@ -127,7 +150,7 @@ def stack_of(s: Scenario, counts: Counts, assumed: Assumed = USUAL) -> Stack:
         slots=s.slots,
         kv_room=room,
         kv_spread=spread,
-        offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,
+        offered=offered(counts, assumed.comes) if s.open else math.inf,
         answers=read,
     )
     if s.open or slots + kv > 0.2 or not assumed.bends:
