@@ -1,6 +1,6 @@
 """Predicted elasticities of a scenario, with what the closed form has to assume as their interval.
 
-A prediction is made from what was counted and from two numbers that no counter shows (`Assumed`).
+A prediction is made from what was counted and from what no counter shows (`Assumed`).
 Each is set to the ends of what it may be: the elasticities that come out may as well be right as
 the usual one. An end further than WIDE from that excuses no more than WIDE.
 """

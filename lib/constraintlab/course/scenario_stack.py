@@ -8,14 +8,20 @@ slots, the link's rate and the readers'. What was asked of them, and how often, 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
+from constraintlab.course.scenario_readers import (
+    COMES,
+    READERS,
+    SHARP,
+    USUAL,
+    Assumed,
+    answers,
+    away,
+)
 from constraintlab.engine.virtual.counts import Counts
-from constraintlab.limits.answers import VARIES, Answers, Read, lengths
 from constraintlab.limits.capacities import Capacities
 from constraintlab.limits.compose import sharpened
 from constraintlab.limits.estimate import Estimate
@@ -87,29 +93,25 @@ MOSTLY = 0.7
 """A share of the time in which requests wait that leaves an open load saturated."""
 
 
-@dataclass(frozen=True)
-class Assumed:
-    """What the closed form has to assume, since no counter shows it. ahead: how much of a window is
-    unread, in the mean, when a slow reader's place becomes free. varies: see `Answers`. bends:
-    whether what the throughput that was measured lacks is taken for parts that are close."""
-
-    ahead: float = 0.75
-    varies: float = VARIES
-    bends: bool = True
-
-
-USUAL = Assumed()
-READERS = Assumed(ahead=0.5), Assumed(ahead=1.0), Assumed(varies=0.02), Assumed(varies=0.2)
-SHARP = Assumed(bends=False)
-"""The ends of what may be assumed as well. A stream is held while between half a window and a whole
-one is unread, and paces were seen to vary by up to a fifth; that X is below what the slowest part
-alone would make may have another reason than a part that is close to it."""
+NEAR = 1.5
+"""An open load that offers more times what is drawn: a fifth less of it is still far too much."""
 
 
 def otherwise(s: Scenario, counts: Counts, usual: Stack) -> tuple[Stack, ...]:
     """The stack as it would be if one of those were assumed, where that changes anything."""
     others = (READERS if usual.answers else ()) + ((SHARP,) * math.isfinite(usual.sharpness))
+    if usual.offered < NEAR * counts.drawn / counts.seconds:
+        others += COMES
     return tuple(stack_of(s, counts, assumed) for assumed in others)
+
+
+def offered(counts: Counts, comes: float = 0.0) -> float:
+    """Output tokens/s that an open load asks for: what was drawn and what the queue grew by. comes:
+    see `Assumed`."""
+    tokens = counts.drawn + counts.queued
+    number = tokens * counts.answers.total() / counts.drawn if counts.drawn else 0.0
+    error = comes / math.sqrt(number) if number > 0 else 0.0
+    return tokens / counts.seconds * (1 + error)
 
 
 def stack_of(s: Scenario, counts: Counts, assumed: Assumed = USUAL) -> Stack:
@@ -130,9 +132,11 @@ def stack_of(s: Scenario, counts: Counts, assumed: Assumed = USUAL) -> Stack:
         stations.append(front_end({"frame": s.frame}))
     if s.wire and math.isfinite(s.link):
         stations.append(link(s.wire, s.link))
-    population = math.inf if s.open else counts.open / counts.seconds
     tokens = counts.drawn / counts.steps.sequences
+    population = math.inf if s.open else counts.open / counts.seconds
     read = answers(s, counts, tokens, assumed)
+    if not read and not s.open:
+        population -= away(counts)
     if budget > 0.5 and slots + kv < 0.2:
         # They wait for tokens of a step, which no resource stands for; more room would not help,
         # and a place that a reader keeps is none that anybody else lacks.
@@ -146,39 +150,10 @@ def stack_of(s: Scenario, counts: Counts, assumed: Assumed = USUAL) -> Stack:
         slots=s.slots,
         kv_room=room,
         kv_spread=spread,
-        offered=(counts.drawn + counts.queued) / counts.seconds if s.open else math.inf,
+        offered=offered(counts, assumed.comes) if s.open else math.inf,
         answers=read,
     )
     if s.open or slots + kv > 0.2 or not assumed.bends:
         # Whatever a station does, there is always somebody for the next: it never waits.
         return found
     return sharpened(found, capacities(s), counts.drawn / counts.seconds)
-
-
-def answers(s: Scenario, counts: Counts, tokens: float, assumed: Assumed = USUAL) -> Answers | None:
-    """The answers that ended, by their readers; None where nobody reads slowly. tokens: of a
-    sequence in a step."""
-    by_gap: dict[float, Counter] = {}
-    for (gap, length), n in counts.answers.items():
-        by_gap.setdefault(gap, Counter())[length] += n
-    total = sum(c.total() for c in by_gap.values())
-    if not any(by_gap):
-        return None
-    shares = {gap: c.total() / total for gap, c in by_gap.items()}
-    if not s.open and len(by_gap) == 2:
-        # Users stay who they are; who reads fast asks more often.
-        slow = math.ceil(s.slow * s.users) / s.users
-        shares = {gap: slow if gap else 1 - slow for gap in by_gap}
-    kinds = tuple(
-        Read(shares[gap], 1 / gap if gap else math.inf, lengths(found))
-        for gap, found in sorted(by_gap.items())
-    )
-    mean = sum(length * n for (_, length), n in counts.answers.items()) / total
-    # A stream is held from when its window is full until half of it is read: three quarters of it
-    # are unread in the mean of those moments, and about as many when the last token is drawn.
-    found = Answers(
-        kinds, assumed.ahead * s.window, prompts=mean * (1 / tokens - 1), varies=assumed.varies
-    )
-    long = sum(length**2 * n for (_, length), n in counts.answers.items())
-    prompt = max(0.0, counts.held_steps / total / mean - long / total / mean / 2)
-    return found.holding(prompt, counts.seconds / counts.steps.steps)

@@ -14,7 +14,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import NormalDist
+
+from constraintlab.limits.window import unread
 
 MOST = 16
 """Lengths that a reader's answers are told apart by."""
@@ -48,23 +49,34 @@ class Read:
         return sum(tokens * share for tokens, share in self.lengths)
 
     def kept(
-        self, step: float, ahead: float, varies: float, fixed: float = 1.0, each: float = 0.0
+        self,
+        step: float,
+        ahead: float,
+        varies: float,
+        fixed: float = 1.0,
+        each: float = 0.0,
+        window: float = 0.0,
     ) -> float:
         """Seconds for which an answer's tokens take a place, where a step takes `step` seconds.
-        fixed, each: how large a place, and by how much larger for each token."""
-        gap = 1 / self.rate
-        return sum(
-            share
-            * (fixed + each * tokens)
-            * longer(tokens * step, step + (tokens - ahead) * gap, varies)
-            for tokens, share in self.lengths
-        )
+        fixed, each: how large a place, and by how much larger for each token. ahead, window: see
+        `Answers`."""
+        gap, total = 1 / self.rate, 0.0
+        for tokens, share in self.lengths:
+            if window and gap:
+                ahead = unread(tokens, step / gap, window, varies)
+            held = longer(tokens * step, step + (tokens - ahead) * gap, varies)
+            total += share * (fixed + each * tokens) * held
+        return total
 
-    def read(self, step: float, varies: float) -> float:
-        """Seconds from the step that draws the first token until the last one is read."""
+    def read(self, step: float, varies: float, delay: float = 0.0) -> float:
+        """Seconds from the step that draws the first token until the step that whoever has read the
+        last one may be in next. delay: until a token that is drawn comes to its reader."""
         gap = 1 / self.rate
-        return sum(
-            share * longer(tokens * step + gap, step + tokens * gap, varies)
+        # While the last token is read a step has begun, and who asks then is in no step before the
+        # next: half of one later on the average, and a whole one after the last at least.
+        late = max(step, gap + delay + step / 2) if gap or delay else 0.0
+        return late + sum(
+            share * longer(tokens * step, step + (tokens - 1) * gap, varies)
             for tokens, share in self.lengths
         )
 
@@ -72,10 +84,11 @@ class Read:
 @dataclass(frozen=True)
 class Answers:
     """kinds: whose shares add to 1. ahead: tokens of an answer that are unread, in the mean, when
-    its place becomes free, if its reader is slow. prompts: steps that a request is in before one
-    draws a token for it. varies: how far a stream's pace varies from answer to answer, as a part of
-    it. fixed, each: a place in the pool, of an answer and for each of its tokens,
-    in places as they are in the mean at the working point."""
+    its place becomes free, if its reader is slow; where a window is given, `unread` says that for
+    each length. prompts: steps that a request is in before one draws a token for it. varies: how
+    far a stream's pace varies from answer to answer, as a part of it. delay: seconds until a token
+    that is drawn comes to its reader. fixed, each: a place in the pool, of an answer and for each
+    of its tokens, in places as they are in the mean at the working point."""
 
     kinds: tuple[Read, ...]
     ahead: float = 0.0
@@ -83,6 +96,8 @@ class Answers:
     varies: float = VARIES
     fixed: float = 1.0
     each: float = 0.0
+    window: float = 0.0
+    delay: float = 0.0
 
     def __post_init__(self) -> None:
         if not math.isclose(sum(k.share for k in self.kinds), 1, rel_tol=1e-6):
@@ -100,8 +115,9 @@ class Answers:
     def holding(self, prompt: float, step: float) -> Answers:
         """The same, where a pool keeps so many tokens of a prompt and half of the answer's in the
         mean, counted in places as they are with steps of `step` seconds."""
-        seconds = sum(k.share * k.kept(step, self.ahead, self.varies) for k in self.kinds)
-        held = sum(k.share * k.kept(step, self.ahead, self.varies, prompt, 0.5) for k in self.kinds)
+        how = step, self.ahead, self.varies
+        seconds = sum(k.share * k.kept(*how, window=self.window) for k in self.kinds)
+        held = sum(k.share * k.kept(*how, prompt, 0.5, self.window) for k in self.kinds)
         return replace(self, fixed=prompt * seconds / held, each=0.5 * seconds / held)
 
     def x(self, step: float, places: float, users: float, pool: float = 0.0) -> float:
@@ -109,13 +125,13 @@ class Answers:
         when they have read their answer; infinite where requests never run out. pool: how far it
         is the pool that the places are of, 0 to 1: there, long answers take more."""
         fixed, each = 1 - pool + pool * self.fixed, pool * self.each
-        how = self.ahead, self.varies, fixed, each
+        how = self.ahead, self.varies, fixed, each, self.window
         kept = [self.prompts * step + k.kept(step, *how) for k in self.kinds]
         if math.isinf(users):
             held = sum(k.share * t for k, t in zip(self.kinds, kept, strict=True))
             tokens = sum(k.share * k.mean for k in self.kinds)
             return places * tokens / held if held else math.inf
-        cycles = [self.prompts * step + k.read(step, self.varies) for k in self.kinds]
+        cycles = [self.prompts * step + k.read(step, self.varies, self.delay) for k in self.kinds]
         wait = self._wait(kept, cycles, places / users)
         return users * sum(
             k.share * k.mean / (wait + cycle) if wait + cycle else math.inf
@@ -138,15 +154,14 @@ class Answers:
         return wait
 
 
-NORMAL = NormalDist()
-
-
 def longer(drawn: float, read: float, varies: float = VARIES) -> float:
     """The mean of the longer of two times of which the first varies, normally, by that part."""
     apart = (drawn - read) / (varies * drawn) if drawn else -math.inf
     if abs(apart) > 6:
         return max(drawn, read)
-    return read + varies * drawn * (apart * NORMAL.cdf(apart) + NORMAL.pdf(apart))
+    below = 0.5 * (1 + math.erf(apart / math.sqrt(2)))
+    density = math.exp(-apart * apart / 2) / math.sqrt(2 * math.pi)
+    return read + varies * drawn * (apart * below + density)
 
 
 def lengths(counted: Mapping[float, float]) -> tuple[tuple[float, float], ...]:

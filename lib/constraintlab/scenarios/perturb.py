@@ -96,7 +96,8 @@ def perturb(
 
 
 def _slope(run: Run, changed: Scenario, seed: int, before: Ran, factor: float) -> float:
-    return math.log(run(changed, seed).x / before.x) / math.log(factor)
+    same = (before.ended,) if before.ended else ()
+    return math.log(run(changed, seed, *same).x / before.x) / math.log(factor)
 
 
 def _same(name: str, less: Scenario, ran: Ran) -> bool:

@@ -134,6 +134,14 @@ def test_an_open_load_comes_when_it_comes():
     assert end.waiting == 0 and end.resident == pytest.approx(30.0)
 
 
+def test_answers_that_ended_can_be_counted_instead_of_requests_that_came():
+    clock = Service(Continuous(), CountedKV(100), Budget(4, 64), StepCost(1.0), Stations())
+    coming = [Stream(i, 4, 3, 10.0 * i) for i in range(11)]
+    begun, end = clock.serve(coming, 5, [2], ended=True)
+    assert begun.answers.total() == 2 and begun.seconds == pytest.approx(13.0)
+    assert end.answers.total() == 5 and end.seconds == pytest.approx(43.0)
+
+
 def test_who_waits_and_what_for_is_counted():
     _, counts, _ = service(Stations(), slots=2)
     assert counts.lacks["slots"] == pytest.approx(counts.seconds, rel=0.05)

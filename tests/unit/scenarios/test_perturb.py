@@ -66,6 +66,24 @@ def test_a_cut_is_of_the_same_workload():
     assert run(scenario, 3).x == run(scenario, 3).x != run(scenario, 4).x
 
 
+def test_a_saturated_open_load_that_is_cut_is_held_against_the_same_answers():
+    # three times what 8 slots serve, of prompts that cost now a little and now a lot
+    costly = {"flops": 1e9, "prompt": Lengths("two", 64), "tokens": 64}
+    full = with_(**costly, users=0, rate=30.0, requests=400)
+    found = perturb(full, SEEDS)
+    assert max(map(abs, found.elasticities["demand"])) < 0.05
+    assert found.elasticities["compute"] == pytest.approx((1, 1, 1), abs=0.05)
+    base = found.base[0]
+    again = run(full, 0, base.ended)
+    assert again.ended == base.ended and again.x == pytest.approx(base.x, rel=0.01)
+    slower = run(scaled(full, "compute", 0.5)[0], 0, base.ended)
+    assert slower.ended[0] == base.ended[0] and slower.ended[1] - base.ended[1] < 8
+
+
+def test_users_who_ask_again_are_the_same_by_their_number():
+    assert run(with_(), 0).ended is None
+
+
 def test_whole_capacities_say_what_factor_came_out():
     less, factor = scaled(with_(slots=7), "slots", 0.8)
     assert less.slots == 6 and factor == pytest.approx(6 / 7)

@@ -44,12 +44,21 @@ class Service(Clock):
         self._window = stations.window
         self._behind = not self.tandem.passes
 
-    def serve(self, coming: Sequence[Stream], many: int, marks: Sequence[int]) -> list[Counts]:
+    def serve(
+        self, coming: Sequence[Stream], many: int, marks: Sequence[int], ended: bool = False
+    ) -> list[Counts]:
         """Until so many requests have come. coming: those that come whatever happens. Returns the
-        counts as of the moments when so many as in `marks` had come, in order, and at the end."""
+        counts as of the moments when so many as in `marks` had come, in order, and at the end.
+        ended: all these are numbers of answers that have ended, not of requests that came."""
         self._coming = [(s.arrival, s.id, s) for s in coming]
         heapq.heapify(self._coming)
         found, marks, came = [], [*marks, many], 0
+
+        def mark() -> None:
+            self.counts.queued = sum([s.remaining for s in self.waiting])
+            found.append(self.counts.copy())
+            marks.pop(0)
+
         while marks:
             while self._resuming and self._resuming[0][0] <= self.now:
                 heapq.heappop(self._resuming)[2].held = False
@@ -59,12 +68,12 @@ class Service(Clock):
                 if stream.gap:
                     self._behind = True
                 came += 1
-                if came == marks[0]:
-                    self.counts.queued = sum([s.remaining for s in self.waiting])
-                    found.append(self.counts.copy())
-                    marks.pop(0)
+                if came == marks[0] and not ended:
+                    mark()
             if marks:
                 self._go()
+            while ended and marks and self.counts.answers.total() >= marks[0]:
+                mark()
         return found
 
     def _go(self) -> None:
