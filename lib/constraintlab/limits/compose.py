@@ -232,14 +232,19 @@ def answered(stack: Stack, step: float) -> float:
     return stack.answers.x(step, stack.room.places, stack.population, stack.room.pool)
 
 
+LESS = 0.8
+"""Slopes along a bend are over a cut of a fifth, as elasticities are: a reader's window makes steps
+in it, and the slope at a point is flat on a step and steep between two."""
+
+
 def _bends(stack: Stack, step: float, x: float) -> tuple[float, float]:
-    """By what share of a percent `answered` grows per percent of the readers' rates, and of the
+    """By what share of a percent `answered` falls per percent of the readers' rates, and of the
     places, in steps of that length."""
-    places, users, pool, little = stack.room.places, stack.population, stack.room.pool, 0.02
-    faster = stack.answers.faster(1 + little).x(step, places, users, pool)
-    wider = stack.answers.x(step, places * (1 + little), users, pool)
+    places, users, pool = stack.room.places, stack.population, stack.room.pool
+    slower = stack.answers.faster(LESS).x(step, places, users, pool)
+    narrower = stack.answers.x(step, places * LESS, users, pool)
     return tuple(
-        min(1.0, max(0.0, math.log(more / x) / math.log(1 + little))) for more in (faster, wider)
+        min(1.0, max(0.0, math.log(less / x) / math.log(LESS))) for less in (slower, narrower)
     )
 
 

@@ -7,7 +7,14 @@ from statistics import fmean
 import pytest
 
 from constraintlab.limits.answers import Answers, Read
+from constraintlab.limits.compose import slowest
+from constraintlab.limits.resource import Resource as R
+from constraintlab.limits.shares import elasticity
+from constraintlab.limits.stack import Stack
 from constraintlab.limits.window import unread
+from constraintlab.limits.work import Kernel, Work
+
+from .cases import MEGA, machine
 
 
 def drawn(tokens, pace, window, varies, random):
@@ -60,3 +67,15 @@ def test_a_user_is_in_no_step_that_began_before_the_last_token_was_read():
     late = Answers((Read(1.0, math.inf, ((40.0, 1.0),)),), delay=0.012)
     assert late.x(0.005, 9, 5) == pytest.approx(5 * 40 / 0.2145)
     assert found.x(0.005, 4, 99) == pytest.approx(4 / 0.005), "a queue fills the places meanwhile"
+
+
+@pytest.mark.parametrize("tokens", [22.0, 30.0, 36.0, 40.0, 44.0])
+def test_what_readers_hold_back_is_what_a_fifth_slower_readers_would_wherever_the_cycle_is(tokens):
+    # steps of 1 ms, whoever shares them: nothing but places and readers
+    read = Answers((Read(1.0, 400.0, ((tokens, 1.0),)),), window=16, varies=0.02)
+    stack = Stack(
+        (Kernel("weights", fixed=Work(0, MEGA)),), slots=8, population=math.inf, answers=read
+    )
+    buys = elasticity(stack, machine(), R.CLIENT, 0.2)
+    part = slowest(stack, machine())
+    assert part.client == pytest.approx(min(1, buys), abs=1e-3), "a share is no more than all"
