@@ -86,8 +86,9 @@ def follows(text, *verdicts):
 
 
 def moved(text, before, after):
-    assert f"Before, {story.names(before.constraint)} bound" in text
-    assert f"now, {story.binds(after.constraint)}" in text
+    was, now = story.names(before.constraint), story.binds(after.constraint)
+    same = before.constraint == after.constraint
+    assert (f"Before and after, {now}" if same else f"Before, {was} bound; now, {now}") in text
     assert ("not sure" in text) == (not (before.fits and after.fits))
 
 

@@ -103,7 +103,7 @@ def test_the_steps_are_what_the_lab_asked_ran_and_found(folder):
     assert [s["kind"] for s in steps] == ["ask", "run", "run", "found", "found", "claims", "strip"]
     assert [s["title"] for s in steps][1:3] == ["one pass", "two passes"]
     assert [s["title"] for s in steps][3:5] == ["In words", "Measured: bandwidth"]
-    assert "now, bandwidth binds" in steps[3]["text"]
+    assert "after, bandwidth binds" in steps[3]["text"]
     assert ("bandwidth", "yes") in steps[4]["lines"] and ("compute", "") in steps[4]["lines"]
     assert [mark for _, mark in steps[5]["lines"]] == ["yes", "no"]
     at = [s["moment"] for s in steps]
