@@ -17,6 +17,9 @@ REPLAY = ".cl-replay"
 FULL = {"laptop": (1280, 1), "desktop": (1920, 1), "projector, 150%": (853, 1.5)}
 """Widths in CSS pixels, and how far the browser zooms in: the screen of each is 1280 or wider."""
 
+BETWEEN = [pytest.param(where, marks=pytest.mark.long) for where in FULL if where != "laptop"]
+"""Between the smallest and the largest there is seldom a fault that neither has."""
+
 NARROW = {"projector, 200%": (640, 2), "phone": (400, 2)}
 
 LABS = ("01", "04", "06", "07")
@@ -63,7 +66,7 @@ def opened(browser, pages):
 
 
 @pytest.mark.parametrize("lab", LABS)
-@pytest.mark.parametrize("where", [*FULL, *NARROW])
+@pytest.mark.parametrize("where", ["laptop", *NARROW, *BETWEEN])
 def test_nothing_is_cut_and_nothing_covers_another(opened, lab, where):
     width, scale = (FULL | NARROW)[where]
     sheet = opened(lab, width, scale)

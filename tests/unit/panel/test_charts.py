@@ -1,6 +1,7 @@
 """What the roofline and the timeline draw: places and labels worked by hand."""
 
 import math
+from itertools import combinations
 
 import pytest
 
@@ -177,3 +178,23 @@ def test_the_resource_nearest_its_ceiling_makes_the_title():
 def test_without_a_resource_s_sample_the_timeline_waits():
     assert timeline.title(TWO, [])[0] == "Waiting for samples"
     assert timeline.title(TWO, [[0.0, math.nan, 1.0]])[0] == "Waiting for samples"
+
+
+def test_names_that_are_apart_in_a_narrow_column_are_so_on_a_wide_page():
+    # Of a lab's run: on a page twice as wide the first two names covered each other.
+    runs = {"8 an event": (2.93, 11.2e9), "narrow, 8 an event": (4.92, 14.0e9),
+            "no link": (5.21, 14.2e9), "narrow link": (4.76, 11.3e9)}  # fmt: skip
+    points = [RooflinePoint(n, *at, ghost=n != "8 an event") for n, at in runs.items()]
+    roof, dots = roofline.rows([("float32", 98.6e9)], 24e9, points)
+    xs = [math.log10(r["x"]) for r in roof] + [math.log10(d["x"]) for d in dots]
+    ys = [math.log10(r["y"]) for r in roof + dots]
+    tall = roofline.HEIGHT / (math.ceil(max(ys)) - math.floor(min(ys)))
+    for wide in (275, 400, 600):
+        boxes = []
+        for dot in dots:
+            at = (math.log10(dot["x"]) - min(xs)) / (max(xs) - min(xs))
+            y, long = dot["dy"] - tall * math.log10(dot["y"]), 6.2 * len(dot["name"])
+            over = at > 0.66 or at * 275 + 10 + long > 275
+            left = at * wide - 10 - long if over else at * wide + 10
+            boxes.append((left, y - 6, left + long, y + 6))
+        assert not any(roofline._meet(a, b) for a, b in combinations(boxes, 2)), wide

@@ -24,7 +24,7 @@ KNOWN = {
     ("2026-12-01T17:18:55+00:00", "workspace"): NARROW,
     ("2026-12-01T17:19:42+00:00", "fused"): NARROW,
     ("2026-12-01T17:20:24+00:00", "workspace"): NARROW,
-    ("2026-12-01T17:30:25+00:00", "8 an event"): "64 readers on two cores: not found out",
+    ("2026-12-01T18:06:44+00:00", "8 an event"): "64 readers on two cores: not found out",
 }
 """(when a recording was started, run) → why its verdict is one that the model does not explain. A
 recording that takes the place of one of these has no such excuse: drop its lines here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from constraintlab.limits.resource import Resource
 from constraintlab.panel.charts.theme import FIXED, WIDTH
@@ -17,6 +17,8 @@ FAR = 0.66
 where it would run over the edge."""
 HEIGHT, NARROW = 195, 275
 """Pixels of the plot: its height, and its width in a notebook's column."""
+WIDTHS = (NARROW, 350, 420, 490, 570, 660)
+"""Pixels of its width on other pages: dots are further apart there, their names as long."""
 LETTER, LINE, DOT, ASIDE = 6.2, 12, 6, 10
 """Pixels: of a name's letter and line, of a dot's radius, from a dot to its name."""
 Ceilings = Sequence[tuple[str, float]]
@@ -73,23 +75,26 @@ def _dots(points: Sequence[RooflinePoint], roofs: Sequence[tuple[str, float]], b
     tall = HEIGHT / (math.ceil(math.log10(max(ys))) - math.floor(math.log10(min(ys))))
 
     def place(p: RooflinePoint) -> tuple[float, float]:
-        """Pixels from the left and from above, on a panel that is as narrow as in a notebook."""
-        return (
-            NARROW * math.log10(p.intensity / low) / decades, -tall * math.log10(p.flops_per_s)
-        )  # fmt: skip
+        """The part of the width from the left, and pixels from above."""
+        return math.log10(p.intensity / low) / decades, -tall * math.log10(p.flops_per_s)
 
-    taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in map(place, points)]
-    for name, rate in roofs:
-        # The roof's own name stands on it, at the right; the line itself is crossed by none.
-        long, y = LETTER * len(f"{name} {si(rate, 'FLOP/s')}"), -tall * math.log10(rate)
-        ridge = NARROW * math.log10(rate / bandwidth / low) / decades
-        taken += [(NARROW - long, y - 9 - LINE / 2, NARROW, y), (ridge, y - 2, NARROW, y + 2)]
-    # A name above the highest roof would seem to have beaten it.
-    taken.append((0, -math.inf, NARROW, -tall * math.log10(ceiling)))
+    taken: dict[int, list[Box]] = {}
+    for wide in WIDTHS:
+        taken[wide] = boxes = [
+            (at * wide - DOT, y - DOT, at * wide + DOT, y + DOT) for at, y in map(place, points)
+        ]
+        for name, rate in roofs:
+            # The roof's own name stands on it, at the right; the line itself is crossed by none.
+            long, y = LETTER * len(f"{name} {si(rate, 'FLOP/s')}"), -tall * math.log10(rate)
+            ridge = wide * math.log10(rate / bandwidth / low) / decades
+            boxes += [(wide - long, y - 9 - LINE / 2, wide, y), (ridge, y - 2, wide, y + 2)]
+        # A name above the highest roof would seem to have beaten it.
+        boxes.append((0, -math.inf, wide, -tall * math.log10(ceiling)))
     made: list[dict] = []
     for p in sorted(points, key=lambda p: (p.ghost, -p.flops_per_s)):
-        dy, box = _beside(*place(p), p.name, taken)
-        taken.append(box)
+        dy, boxes = _beside(*place(p), p.name, taken)
+        for wide, box in boxes.items():
+            taken[wide].append(box)
         roof = attainable(p.intensity, ceiling, bandwidth)
         made.append(
             {
@@ -106,18 +111,26 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
 
-def _beside(x: float, y: float, name: str, taken: Sequence[Box]) -> tuple[int, Box]:
-    """How far below its dot's height a name stands, as little as it can, and where that is."""
+def _beside(
+    at: float, y: float, name: str, taken: Mapping[int, Sequence[Box]]
+) -> tuple[int, dict[int, Box]]:
+    """How far below its dot's height a name stands, as little as it can where nothing else is at
+    any width, and where that is at each."""
     long = LETTER * len(name)
-    over = x > FAR * NARROW or x + ASIDE + long > NARROW
-    left = x - ASIDE - long if over else x + ASIDE
-    boxes = [
-        (dy, (left, y + dy - LINE / 2, left + long, y + dy + LINE / 2))
-        for n in range(9)
-        for dy in sorted({7 * n, -7 * n}, reverse=True)
-    ]
-    free = (b for b in boxes if not any(_meet(b[1], other) for other in taken))
-    return next(free, boxes[0])
+    over = at > FAR or at * NARROW + ASIDE + long > NARROW
+    lefts = {w: at * w - ASIDE - long if over else at * w + ASIDE for w in taken}
+
+    def boxes(dy: int) -> dict[int, Box]:
+        top, bottom = y + dy - LINE / 2, y + dy + LINE / 2
+        return {w: (left, top, left + long, bottom) for w, left in lefts.items()}
+
+    steps = [dy for n in range(9) for dy in sorted({7 * n, -7 * n}, reverse=True)]
+    free = (
+        dy for dy in steps
+        if not any(_meet(box, other) for w, box in boxes(dy).items() for other in taken[w])
+    )  # fmt: skip
+    dy = next(free, 0)
+    return dy, boxes(dy)
 
 
 def _meet(a: Box, b: Box) -> bool:
