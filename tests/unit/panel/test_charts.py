@@ -185,7 +185,7 @@ def test_names_that_are_apart_in_a_narrow_column_are_so_on_a_wide_page():
     runs = {"8 an event": (2.93, 11.2e9), "narrow, 8 an event": (4.92, 14.0e9),
             "no link": (5.21, 14.2e9), "narrow link": (4.76, 11.3e9)}  # fmt: skip
     points = [RooflinePoint(n, *at, ghost=n != "8 an event") for n, at in runs.items()]
-    roof, dots = roofline.rows([("float32", 98.6e9)], 24e9, points)
+    roof, dots = roofline.rows([("float32", 98.6e9)], 42e9, points)
     xs = [math.log10(r["x"]) for r in roof] + [math.log10(d["x"]) for d in dots]
     ys = [math.log10(r["y"]) for r in roof + dots]
     tall = roofline.HEIGHT / (math.ceil(max(ys)) - math.floor(min(ys)))
